@@ -1,0 +1,3 @@
+"""The contract between the Trimtab host and its agents."""
+
+__version__ = "0.1.0"
