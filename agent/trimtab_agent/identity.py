@@ -1,0 +1,42 @@
+"""A device's stable identity: a hash, so that the machine id itself is never told."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab_agent.probes.sysfs import read_text
+
+_ID_LENGTH = 32
+_SOURCES = (
+    ("etc/machine-id", ""),
+    ("var/lib/dbus/machine-id", ""),
+    ("proc/device-tree/serial-number", "the board's serial number"),
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``fallback`` empty: from the machine id; else from what, and what that means."""
+
+    device_id: str
+    fallback: str
+
+
+def identify(root: Path) -> Identity:
+    """From the machine id, else the board's serial number, else the host name."""
+    for path, fallback in _SOURCES:
+        value = read_text(root / path)
+        # systemd writes this word before the first boot has made an id.
+        if value and value != "uninitialized":
+            return Identity(_hash(value), fallback)
+    return Identity(
+        _hash(f"{platform.node()}/{platform.machine()}"),
+        "the host name, as there is no machine id: it changes when the device is renamed",
+    )
+
+
+def _hash(value: str) -> str:
+    return hashlib.sha256(f"trimtab device {value}".encode()).hexdigest()[:_ID_LENGTH]

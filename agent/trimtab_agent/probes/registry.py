@@ -1,0 +1,59 @@
+"""Probes by entry point (group ``trimtab.probes``); built-ins register like third parties."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from trimtab_agent.probes.base import Probe, Sensor
+from trimtab_agent.records import SensorInfo
+
+GROUP = "trimtab.probes"
+_ROOT = Path("/")
+_POWER_UNITS = {"mW", "mJ"}
+
+
+def load_probes() -> tuple[dict[str, Probe], dict[str, str]]:
+    """Probes by name, and for each that cannot be loaded the reason."""
+    probes: dict[str, Probe] = {}
+    broken: dict[str, str] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            probes[entry.name] = _load(entry)
+        except Exception as error:  # a third party's module may raise anything at import
+            broken[entry.name] = f"probe cannot be loaded: {type(error).__name__}: {error}"
+    return probes, broken
+
+
+def discover(root: Path = _ROOT) -> list[Sensor]:
+    """Every usable probe's sensors."""
+    probes, _ = load_probes()
+    return [sensor for probe in probes.values() for sensor in probe.discover(root)]
+
+
+def sensor_infos(root: Path = _ROOT) -> tuple[SensorInfo, ...]:
+    """What there is, a probe that cannot be loaded among it as unavailable."""
+    _, broken = load_probes()
+    found = [sensor.info for sensor in discover(root)]
+    lost = [SensorInfo(name, "", "", None, 0, reason) for name, reason in broken.items()]
+    return (*found, *lost)
+
+
+def power_unavailable_reason(root: Path = _ROOT) -> str | None:
+    """None where a usable power or energy sensor is there; else what was looked for."""
+    power = [info for info in sensor_infos(root) if info.unit in _POWER_UNITS]
+    if any(not info.unavailable_reason for info in power):
+        return None
+    if power:
+        refused = "; ".join(f"{info.name}: {info.unavailable_reason}" for info in power)
+        return f"no usable power sensor ({refused})"
+    probes, _ = load_probes()
+    looked = ", ".join(probe.looks_for for probe in probes.values() if probe.looks_for)
+    return f"no power sensor found (looked for {looked})"
+
+
+def _load(entry: EntryPoint) -> Probe:
+    probe = entry.load()()
+    if not isinstance(probe, Probe):
+        raise TypeError(f"{entry.value} is not a trimtab Probe")
+    return probe

@@ -1,0 +1,225 @@
+"""The agent's own values: what a job is, what happens in it, what came of it.
+
+protobuf types stop at ``convert.py``; everything inside the agent is one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trimtab_protos.digest import Digest
+from trimtab_protos.failure import Failure
+
+JobState = Literal[
+    "pending", "preparing", "cooling", "warming_up", "measuring", "succeeded", "failed", "cancelled"
+]
+TERMINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
+Phase = Literal["load", "first_inference", "warm_up", "measure", "memory", "evaluate"]
+Reduction = Literal["none", "argmax"]
+Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """One file of an artifact: a bare, checked name and its content address."""
+
+    name: str
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class Arm:
+    name: str
+    files: tuple[FileRef, ...]
+    runtime: str
+    accelerator: str
+    thread_count: int
+    format: str
+    runtime_options: Mapping[str, str] = field(default_factory=dict)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Policy:
+    min_duration_ns: int
+    max_duration_ns: int
+    min_sample_count: int
+    warmup_duration_ns: int
+    min_warmup_count: int
+    process_timeout_ns: int
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    inputs: Digest
+    reduction: Reduction
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """Round-robin repeats, back to back: the schedule and the scenario that are served so far."""
+
+    arms: tuple[Arm, ...]
+    repeat_count: int
+    policy: Policy
+    inputs: Digest | None
+    input_seed: int
+    evaluation: EvaluationSpec | None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """``dimensions`` has -1 where the file leaves one open; ``dtype`` is numpy's name."""
+
+    name: str
+    dtype: str
+    dimensions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """None: the operating system did not tell."""
+
+    runtime_bytes: int | None = None
+    model_bytes: int | None = None
+    load_peak_bytes: int | None = None
+    peak_bytes: int | None = None
+    retained_bytes: int | None = None
+    peak_file_backed_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A validity check; ``metrics`` empty: it speaks of all."""
+
+    name: str
+    outcome: Outcome
+    invalidates: bool
+    metrics: tuple[str, ...]
+    seen: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    arm: str
+    checks: tuple[Check, ...] = ()
+    sample_count: int = 0
+    load_duration_ns: tuple[int, ...] = ()
+    first_inference_duration_ns: tuple[int, ...] = ()
+    io_duration_ns: tuple[int, ...] = ()
+    memory: MemoryUse = MemoryUse()
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    accelerator_used: str = ""
+    runtime_version: str = ""
+    runtime_package: str = ""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    evaluation_outputs: Digest | None = None
+    evaluation_failure: Failure | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    state: JobState
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    repeat_count: int
+
+
+@dataclass(frozen=True)
+class SampleBatch:
+    """Nanoseconds; offsets from the job's start on the device's monotonic clock."""
+
+    start_offset_ns: tuple[int, ...]
+    latency_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True)
+class ArmFinished:
+    result: ArmResult
+
+
+@dataclass(frozen=True)
+class JobFinished:
+    state: JobState
+    failure: Failure | None
+    arms: tuple[ArmResult, ...]
+
+
+EventKind = (
+    StateChanged | PhaseStarted | SampleBatch | MemoryUse | LogLine | ArmFinished | JobFinished
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """``sequence`` is 1, 2, 3, ... within one job. ``arm`` empty: about the whole job."""
+
+    sequence: int
+    time_unix_ns: int
+    kind: EventKind
+    arm: str = ""
+    repeat_index: int = 0
+    phase: Phase | None = None
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """``unavailable_reason`` empty: usable."""
+
+    name: str
+    version: str
+    package: str
+    model_formats: tuple[str, ...]
+    accelerators: tuple[str, ...]
+    unavailable_reason: str = ""
+
+
+@dataclass(frozen=True)
+class SensorInfo:
+    name: str
+    unit: str
+    scope: str
+    kind: Literal["instantaneous", "averaged", "counter"] | None
+    sample_period_ns: int
+    unavailable_reason: str = ""
+
+
+@dataclass(frozen=True)
+class CpuCluster:
+    core_type: str
+    cpu_ids: tuple[int, ...]
+    max_frequency_hz: int
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    device_id: str
+    display_name: str
+    board_model: str
+    soc: str
+    cpu_model: str
+    machine_arch: str
+    os_release: str
+    kernel_release: str
+    python_version: str
+    memory_bytes: int
+    cpu_clusters: tuple[CpuCluster, ...]
+    boot_id: str
+    tuning: Mapping[str, str]
+    runtimes: tuple[RuntimeInfo, ...]
+    sensors: tuple[SensorInfo, ...]

@@ -1,0 +1,1 @@
+"""What executes an artifact: one module a runtime, found by entry point."""

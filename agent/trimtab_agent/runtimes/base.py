@@ -1,0 +1,152 @@
+"""The seam every runtime stands behind.
+
+Modules of runtimes import their library (and numpy) only inside functions: the agent's own process
+reads names and formats from here and must stay small.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from trimtab_protos.failure import FailureClass
+
+from trimtab_agent.records import RuntimeInfo, TensorInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Tensor = NDArray[Any]
+    Tensors = Mapping[str, Tensor]
+
+
+class WorkerError(Exception):
+    """What a worker reports as ``failed``; the message is one line for people."""
+
+    failure_class: ClassVar[FailureClass] = "harness"
+
+
+class ModelRefused(WorkerError):
+    """The model, its inputs or its settings cannot be run: bad file, operator, shape, option."""
+
+    failure_class = "model"
+
+
+class OutOfMemory(WorkerError):
+    failure_class = "resources"
+
+
+class RuntimeMissing(WorkerError):
+    """The runtime is not on this device, or cannot be imported."""
+
+    failure_class = "device"
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """real = (stored - zero_point) * scale, per tensor."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """``quantization`` is None for tensors that hold real values (or are scaled per axis)."""
+
+    info: TensorInfo
+    quantization: Quantization | None = None
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    reason: str
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """``options`` are names of the runtime's own allow-list; any other is refused."""
+
+    accelerator: str = "cpu"
+    thread_count: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+class Session(ABC):
+    """One loaded model. ``run`` is the timed region and does nothing but run."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    accelerator_used: str
+    warnings: tuple[str, ...] = ()
+
+    @abstractmethod
+    def bind(self, inputs: Tensors) -> None:
+        """Copy the inputs into the runtime's own buffers; shapes and dtypes must be the model's."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """Run once, from bound inputs to outputs available in the runtime's buffers."""
+
+    @abstractmethod
+    def output_values(self) -> dict[str, Tensor]:
+        """Copy the outputs of the last run out, by name, as the runtime stores them.
+
+        Between ``bind`` and ``run`` there are none.
+        """
+
+    def profile(self) -> Unavailable:
+        return Unavailable("this agent's runtimes give no operator profile")
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the model's memory back as far as the runtime can; idempotent."""
+
+
+class Runtime(ABC):
+    """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values."""
+
+    name: ClassVar[str]
+    formats: ClassVar[tuple[str, ...]]
+    option_values: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    @abstractmethod
+    def availability(self) -> RuntimeInfo:
+        """Import the library and say what it is, or why it cannot be used; never raises."""
+
+    @abstractmethod
+    def load(self, path: Path, options: RuntimeOptions) -> Session:
+        """Load the model file.
+
+        Raises:
+            ModelRefused: the runtime refuses the file, or an option is not allowed.
+            RuntimeMissing: the library cannot be imported.
+        """
+
+    def check(self, options: RuntimeOptions, accelerators: tuple[str, ...]) -> None:
+        """Raise ModelRefused for an accelerator that is not there or an option not allowed."""
+        if options.accelerator not in accelerators:
+            raise ModelRefused(
+                f"{self.name} has no accelerator {options.accelerator!r} on this device; "
+                f"it has: {', '.join(accelerators)}"
+            )
+        for name, value in options.options.items():
+            allowed = self.option_values.get(name)
+            if allowed is None:
+                known = ", ".join(self.option_values) or "none"
+                raise ModelRefused(f"{self.name} has no option {name!r}; allowed: {known}")
+            if value not in allowed:
+                raise ModelRefused(
+                    f"{self.name} option {name}={value!r}: allowed are {', '.join(allowed)}"
+                )
+
+    def _unavailable(self, reason: str) -> RuntimeInfo:
+        return RuntimeInfo(self.name, "", "", self.formats, (), reason)

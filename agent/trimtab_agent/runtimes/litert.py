@@ -1,0 +1,159 @@
+"""LiteRT (TensorFlow Lite) under whichever package the device has."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trimtab_agent.records import RuntimeInfo, TensorInfo
+from trimtab_agent.runtimes.base import (
+    Quantization,
+    Runtime,
+    RuntimeMissing,
+    RuntimeOptions,
+    Session,
+    TensorSpec,
+)
+from trimtab_agent.runtimes.reasons import one_line, refusal
+
+if TYPE_CHECKING:
+    from trimtab_agent.runtimes.base import Tensor, Tensors
+
+# In order of preference: package, module with the interpreter, distribution.
+_PACKAGES = (
+    ("ai_edge_litert", "ai_edge_litert.interpreter", "ai-edge-litert"),
+    ("tflite_runtime", "tflite_runtime.interpreter", "tflite-runtime"),
+    ("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
+)
+_ACCELERATORS = ("cpu",)
+
+
+@dataclass(frozen=True)
+class _Library:
+    package: str
+    version: str
+    interpreter: Callable[..., Any]
+    resolvers: Any
+
+
+class LiteRtSession(Session):
+    def __init__(self, interpreter: Any, folder: Path) -> None:
+        self._interpreter = interpreter
+        self._folder = folder
+        self.accelerator_used = "cpu"
+        self._read_details()
+
+    def bind(self, inputs: Tensors) -> None:
+        with_shapes = {name: tuple(array.shape) for name, array in inputs.items()}
+        if with_shapes != self._shapes:
+            self.resize(with_shapes)
+        for name, array in inputs.items():
+            self._interpreter.set_tensor(self._input_index[name], array)
+
+    def run(self) -> None:
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise refusal(error, self._folder) from error
+
+    def output_values(self) -> dict[str, Tensor]:
+        return {
+            spec.name: self._interpreter.get_tensor(index)
+            for spec, index in zip(self.outputs, self._output_index, strict=True)
+        }
+
+    def close(self) -> None:
+        self._interpreter = None
+
+    def resize(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Raises ModelRefused where the graph does not take the shapes."""
+        try:
+            for name, shape in shapes.items():
+                self._interpreter.resize_tensor_input(self._input_index[name], shape)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise refusal(error, self._folder) from error
+        self._shapes.update(shapes)
+
+    def _read_details(self) -> None:
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        self.inputs = tuple(_spec(detail) for detail in inputs)
+        self.outputs = tuple(_spec(detail) for detail in outputs)
+        self._input_index = {detail["name"]: detail["index"] for detail in inputs}
+        self._output_index = tuple(detail["index"] for detail in outputs)
+        self._shapes = {
+            detail["name"]: tuple(int(size) for size in detail["shape"]) for detail in inputs
+        }
+
+
+class LiteRt(Runtime):
+    name = "litert"
+    formats = ("tflite",)
+    option_values = {"xnnpack": ("on", "off")}  # noqa: RUF012 - the base class says ClassVar
+
+    def availability(self) -> RuntimeInfo:
+        try:
+            library = _import()
+        except RuntimeMissing as error:
+            return self._unavailable(str(error))
+        return RuntimeInfo(self.name, library.version, library.package, self.formats, _ACCELERATORS)
+
+    def load(self, path: Path, options: RuntimeOptions) -> Session:
+        library = _import()
+        self.check(options, _ACCELERATORS)
+        settings: dict[str, Any] = {"num_threads": options.thread_count}
+        if options.options.get("xnnpack") == "off":
+            settings["experimental_op_resolver_type"] = (
+                library.resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            )
+        try:
+            interpreter = library.interpreter(model_path=str(path), **settings)
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise refusal(error, path.parent) from error
+        session = LiteRtSession(interpreter, path.parent)
+        known = {spec.name for spec in session.inputs}
+        wanted = {name: shape for name, shape in options.input_shapes.items() if name in known}
+        if wanted:
+            session.resize(wanted)
+        return session
+
+
+def _import() -> _Library:
+    reasons = []
+    for package, module_name, distribution in _PACKAGES:
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:  # a broken wheel raises more than ImportError
+            reasons.append(f"{package}: {one_line(str(error))}")
+            continue
+        version = _version(package, distribution)
+        return _Library(package, version, module.Interpreter, module.OpResolverType)
+    raise RuntimeMissing(f"no LiteRT package can be imported ({'; '.join(reasons)})")
+
+
+def _version(package: str, distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # a vendor's build under another distribution name
+        return str(getattr(importlib.import_module(package), "__version__", "unknown"))
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    import numpy as np
+
+    signature = detail.get("shape_signature")
+    # A file without a signature has an empty one; its shape is then the only truth.
+    dimensions = detail["shape"] if signature is None or len(signature) == 0 else signature
+    scale, zero_point = detail["quantization"]
+    dtype = np.dtype(detail["dtype"])
+    quantized = scale != 0 and dtype.kind in "iu"
+    return TensorSpec(
+        TensorInfo(detail["name"], dtype.name, tuple(int(size) for size in dimensions)),
+        Quantization(float(scale), int(zero_point)) if quantized else None,
+    )

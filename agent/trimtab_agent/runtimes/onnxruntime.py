@@ -1,0 +1,238 @@
+"""ONNX Runtime, its inputs and outputs bound to buffers of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trimtab_agent.records import RuntimeInfo, TensorInfo
+from trimtab_agent.runtimes.base import (
+    ModelRefused,
+    Runtime,
+    RuntimeMissing,
+    RuntimeOptions,
+    Session,
+    TensorSpec,
+)
+from trimtab_agent.runtimes.reasons import one_line, refusal
+
+if TYPE_CHECKING:
+    from trimtab_agent.runtimes.base import Tensor, Tensors
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(int16)": "int16",
+    "tensor(uint16)": "uint16",
+    "tensor(int32)": "int32",
+    "tensor(uint32)": "uint32",
+    "tensor(int64)": "int64",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+}
+# AzureExecutionProvider is no accelerator: it sends the inputs to a server.
+_ACCELERATORS = {
+    "CPUExecutionProvider": "cpu",
+    "CUDAExecutionProvider": "cuda",
+    "TensorrtExecutionProvider": "tensorrt",
+    "OpenVINOExecutionProvider": "openvino",
+    "CoreMLExecutionProvider": "coreml",
+    "NnapiExecutionProvider": "nnapi",
+    "QNNExecutionProvider": "qnn",
+    "XnnpackExecutionProvider": "xnnpack",
+    "DmlExecutionProvider": "directml",
+    "MIGraphXExecutionProvider": "migraphx",
+    "ACLExecutionProvider": "acl",
+}
+_OPTIMIZATION_LEVELS = {
+    "disabled": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+_SEVERITY_ERROR = 3
+
+
+class OnnxSession(Session):
+    def __init__(self, session: Any, folder: Path) -> None:
+        self._session: Any = session
+        self._binding: Any = None
+        self._folder = folder
+        self._values: dict[str, Any] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._free: tuple[str, ...] = ()
+        self._free_each_run = False
+        self.inputs = tuple(_spec(node) for node in session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in session.get_outputs())
+        providers = session.get_providers()
+        self.accelerator_used = _ACCELERATORS.get(providers[0], providers[0])
+        self.warnings = _warnings(session)
+
+    def bind(self, inputs: Tensors) -> None:
+        if {name: array.shape for name, array in inputs.items()} != self._shapes:
+            self._allocate(inputs)
+        for name, array in inputs.items():
+            self._values[name].update_inplace(array)
+        self._free_outputs()
+
+    def run(self) -> None:
+        try:
+            if self._free_each_run:
+                self._free_outputs()
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:
+            if self._free_each_run or not _is_shape_promise_broken(error):
+                raise refusal(error, self._folder) from error
+            self._free_each_run = True
+            self._free = tuple(spec.name for spec in self.outputs)
+            self.run()
+
+    def output_values(self) -> dict[str, Tensor]:
+        values = self._binding.get_outputs()
+        return {
+            # numpy() is a view of the buffer that the next run writes to.
+            spec.name: value.numpy().copy()
+            for spec, value in zip(self.outputs, values, strict=True)
+        }
+
+    def close(self) -> None:
+        self._binding = None
+        self._session = None
+        self._values = {}
+        self._shapes = {}
+
+    def _allocate(self, inputs: Tensors) -> None:
+        import onnxruntime
+
+        make = onnxruntime.OrtValue.ortvalue_from_shape_and_type
+        self._binding = self._session.io_binding()
+        self._values = {}
+        for name, array in inputs.items():
+            self._values[name] = make(list(array.shape), array.dtype.type)
+            self._binding.bind_ortvalue_input(name, self._values[name])
+        self._shapes = {name: array.shape for name, array in inputs.items()}
+        self._bind_outputs(make)
+
+    def _bind_outputs(self, make: Callable[..., Any]) -> None:
+        """Buffers for outputs whose size is known beforehand; the others are freed each time."""
+        sizes = self._named_sizes()
+        free = []
+        for node, spec in zip(self._session.get_outputs(), self.outputs, strict=True):
+            shape = [sizes.get(size, size) for size in node.shape]
+            if all(isinstance(size, int) for size in shape):
+                value = make(shape, _numpy_type(spec.info.dtype))
+                self._binding.bind_ortvalue_output(spec.name, value)
+            else:
+                free.append(spec.name)
+        self._free = tuple(free)
+
+    def _free_outputs(self) -> None:
+        """ONNX Runtime keeps the last run's output as the next one's buffer, of fixed shape."""
+        for name in self._free:
+            self._binding.bind_output(name, "cpu")
+
+    def _named_sizes(self) -> dict[Any, int]:
+        """Sizes of the named open dimensions ("batch"), as the bound inputs set them."""
+        sizes: dict[Any, int] = {}
+        for node in self._session.get_inputs():
+            for size, bound in zip(node.shape, self._shapes.get(node.name, ()), strict=False):
+                if isinstance(size, str):
+                    sizes[size] = bound
+        return sizes
+
+
+class OnnxRuntime(Runtime):
+    name = "onnxruntime"
+    formats = ("onnx",)
+    option_values = {  # noqa: RUF012 - the base class says ClassVar
+        "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),
+        "allow_spinning": ("0", "1"),
+    }
+
+    def availability(self) -> RuntimeInfo:
+        try:
+            library = _import()
+        except RuntimeMissing as error:
+            return self._unavailable(str(error))
+        return RuntimeInfo(
+            self.name, library.__version__, "onnxruntime", self.formats, _accelerators(library)
+        )
+
+    def load(self, path: Path, options: RuntimeOptions) -> Session:
+        library = _import()
+        self.check(options, _accelerators(library))
+        provider = next(key for key, name in _ACCELERATORS.items() if name == options.accelerator)
+        providers = list(dict.fromkeys((provider, "CPUExecutionProvider")))
+        try:
+            session = library.InferenceSession(
+                str(path), _session_options(library, options), providers=providers
+            )
+        except Exception as error:  # its exception classes derive from Exception alone
+            raise refusal(error, path.parent) from error
+        return OnnxSession(session, path.parent)
+
+
+def _import() -> Any:
+    try:
+        import onnxruntime
+    except Exception as error:  # a broken wheel raises more than ImportError
+        raise RuntimeMissing(f"onnxruntime cannot be imported: {one_line(str(error))}") from error
+    onnxruntime.set_default_logger_severity(_SEVERITY_ERROR)
+    return onnxruntime
+
+
+def _accelerators(library: Any) -> tuple[str, ...]:
+    present = set(library.get_available_providers())
+    return tuple(name for provider, name in _ACCELERATORS.items() if provider in present)
+
+
+def _session_options(library: Any, options: RuntimeOptions) -> Any:
+    settings = library.SessionOptions()
+    settings.log_severity_level = _SEVERITY_ERROR
+    settings.intra_op_num_threads = options.thread_count
+    settings.inter_op_num_threads = 1
+    spinning = options.options.get("allow_spinning")
+    if spinning is not None:
+        settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    level = options.options.get("graph_optimization_level")
+    if level is not None:
+        settings.graph_optimization_level = getattr(
+            library.GraphOptimizationLevel, _OPTIMIZATION_LEVELS[level]
+        )
+    return settings
+
+
+def _is_shape_promise_broken(error: Exception) -> bool:
+    """Whether the file declares an output shape that its graph does not keep."""
+    return any(text in str(error) for text in ("pre-allocated", "invalid dimensions for output"))
+
+
+def _spec(node: Any) -> TensorSpec:
+    dtype = _DTYPES.get(node.type)
+    if dtype is None:
+        raise ModelRefused(
+            f"{node.name!r} is of type {node.type}; served are tensors of "
+            f"{', '.join(sorted(_DTYPES.values()))}"
+        )
+    dimensions = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+    return TensorSpec(TensorInfo(node.name, dtype, dimensions))
+
+
+def _numpy_type(dtype: str) -> Any:
+    import numpy as np
+
+    return np.dtype(dtype).type
+
+
+def _warnings(session: Any) -> tuple[str, ...]:
+    overridable = len(session.get_overridable_initializers())
+    if not overridable:
+        return ()
+    return (
+        f"{overridable} weights are also graph inputs, so ONNX Runtime cannot fold them: "
+        "it may run faster exported without (keep_initializers_as_inputs=False)",
+    )

@@ -1,0 +1,1 @@
+"""The child process that loads one model and is timed; nothing else runs in it."""

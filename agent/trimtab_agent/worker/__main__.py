@@ -1,0 +1,67 @@
+"""Entry of the worker: ``python -m trimtab_agent.worker TASK.json PARENT_PID``."""
+
+from __future__ import annotations
+
+import errno
+import faulthandler
+import sys
+import traceback
+from pathlib import Path
+
+from trimtab_protos.failure import Failure
+
+from trimtab_agent.runtimes.base import WorkerError
+from trimtab_agent.runtimes.reasons import one_line
+from trimtab_agent.worker.channel import Channel, take_standard_output
+from trimtab_agent.worker.lifeline import forbid_core_file, hold_on_to
+from trimtab_agent.worker.messages import WorkerTask
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def run_task(task: WorkerTask, channel: Channel) -> None:
+    """Modes are imported one by one: "describe" needs no numpy before its runtime does."""
+    if task.mode == "repeat":
+        from trimtab_agent.worker.repeat import measure_repeat as work
+    elif task.mode == "memory":
+        from trimtab_agent.worker.memory import measure_memory as work
+    elif task.mode == "evaluate":
+        from trimtab_agent.worker.evaluate import evaluate as work
+    elif task.mode == "describe":
+        from trimtab_agent.worker.describe import describe as work
+    else:
+        raise ValueError(f"unknown mode {task.mode!r}")
+    work(task, channel)
+
+
+def failure_of(error: Exception, folder: Path | None) -> Failure:
+    """Who is to blame for what went wrong, in one line."""
+    if isinstance(error, WorkerError):
+        return Failure(error.failure_class, one_line(str(error), folder))
+    if isinstance(error, MemoryError):
+        return Failure("resources", "out of memory: free some on the device, or send less data")
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return Failure("resources", "the device's disk is full: free some space and try again")
+    return Failure("harness", one_line(f"{type(error).__name__}: {error}", folder))
+
+
+def main(arguments: list[str]) -> int:
+    channel = take_standard_output()
+    faulthandler.enable()
+    hold_on_to(int(arguments[1]))
+    forbid_core_file()
+    task = WorkerTask.from_json(Path(arguments[0]).read_text(encoding="utf-8"))
+    try:
+        run_task(task, channel)
+    except Exception as error:
+        failure = failure_of(error, Path(task.model_path).parent if task.model_path else None)
+        if failure.failure_class == "harness":
+            traceback.print_exc()
+        channel.send("failed", failure_class=failure.failure_class, message=failure.message)
+        return 0
+    channel.send("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,158 @@
+"""Arrays for a model's inputs: from an .npz, or random from a seed. Layouts are never guessed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab_agent.runtimes.base import ModelRefused, TensorSpec
+from trimtab_agent.worker.conversion import to_tensor
+
+Array = NDArray[Any]
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Raises ModelRefused where the file is no .npz, or holds pickled objects."""
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise ModelRefused("the inputs are one bare array: save them with numpy.savez")
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelRefused(f"the inputs are not a readable .npz: {error}") from error
+
+
+def match_arrays(
+    arrays: Mapping[str, Array], inputs: Sequence[TensorSpec]
+) -> list[tuple[TensorSpec, Array]]:
+    """Pair arrays with inputs: by name where all names match, else by order, else ModelRefused."""
+    names = [spec.name for spec in inputs]
+    if all(name in arrays for name in names):
+        return [(spec, arrays[spec.name]) for spec in inputs]
+    if len(arrays) == len(inputs):
+        return list(zip(inputs, arrays.values(), strict=True))
+    raise ModelRefused(
+        f"the inputs file holds {', '.join(arrays) or 'nothing'}; "
+        f"the model wants {', '.join(names)}"
+    )
+
+
+def check_shapes(inputs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ModelRefused where a given shape names no input or contradicts the file."""
+    known = {spec.name: spec.info.dimensions for spec in inputs}
+    for name, shape in shapes.items():
+        if name not in known:
+            raise ModelRefused(f"no input {name!r}; the model has {', '.join(known)}")
+        if not _fits(shape, known[name]):
+            raise ModelRefused(
+                f"input {name!r} is {shape_text(known[name])} in the file, "
+                f"the shape given is {shape_text(shape)}: export the model with that shape"
+            )
+
+
+def shape_of_one_run(spec: TensorSpec, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape without data: as given, as in the file, or with an open first axis set to 1."""
+    if spec.name in shapes:
+        return shapes[spec.name]
+    dimensions = spec.info.dimensions
+    if -1 in dimensions[1:]:
+        raise ModelRefused(
+            f"input {spec.name!r} has open dimensions {list(dimensions)}: "
+            f"give --shape {spec.name}=1x3x224x224 (with its own sizes)"
+        )
+    return tuple(1 if size == -1 else size for size in dimensions)
+
+
+def batch_size(inputs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Samples a run: the first axis of every input with axes; an open one is 1 unless given."""
+    sizes = {
+        spec.name: max(shapes.get(spec.name, spec.info.dimensions)[0], 1)
+        for spec in inputs
+        if spec.info.dimensions
+    }
+    if len(set(sizes.values())) > 1:
+        raise ModelRefused(
+            "the inputs differ in their first axis, so there is no batch: "
+            + ", ".join(f"{name} {size}" for name, size in sizes.items())
+        )
+    return next(iter(sizes.values()), 1)
+
+
+def first_batch(
+    arrays: Mapping[str, Array],
+    inputs: Sequence[TensorSpec],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> dict[str, Array]:
+    """One run's inputs from the first samples of an .npz."""
+    pairs = match_arrays(arrays, inputs)
+    if all(array.shape == shapes.get(spec.name, spec.info.dimensions) for spec, array in pairs):
+        return {spec.name: to_tensor(array, spec) for spec, array in pairs}
+    size = batch_size(inputs, shapes)
+    check_samples(pairs, shapes)
+    for spec, array in pairs:
+        if array.ndim and len(array) < size:
+            raise ModelRefused(
+                f"input {spec.name!r} has {len(array)} samples, a batch of the model is {size}"
+            )
+    return {
+        spec.name: to_tensor(array[:size] if array.ndim else array, spec) for spec, array in pairs
+    }
+
+
+def check_samples(
+    pairs: Sequence[tuple[TensorSpec, Array]], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise ModelRefused where an array's sample shape is not the input's."""
+    for spec, array in pairs:
+        wanted = shapes.get(spec.name, spec.info.dimensions)
+        if array.ndim != len(wanted) or not _fits(array.shape[1:], wanted[1:]):
+            samples = ("N", *map(_size_text, wanted[1:])) if wanted else ()
+            raise ModelRefused(
+                f"input {spec.name!r} wants samples of shape {'x'.join(samples) or 'scalar'} "
+                f"(N of them), the file holds {shape_text(array.shape)}: "
+                "reshape or transpose the array to the model's own layout"
+            )
+
+
+def random_inputs(
+    inputs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]], seed: int
+) -> dict[str, Array]:
+    """Floats uniform in [0, 1), 8-bit integers over their whole range, other integers 0 or 1.
+
+    Wider integers are mostly indices (tokens), for which 0 and 1 are in any vocabulary.
+    """
+    generator = np.random.default_rng(seed)
+    return {
+        spec.name: _random(generator, shape_of_one_run(spec, shapes), np.dtype(spec.info.dtype))
+        for spec in inputs
+    }
+
+
+def _random(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    if dtype.kind == "f":
+        return generator.random(shape).astype(dtype)
+    if dtype.kind in "iu" and dtype.itemsize == 1:
+        bounds = np.iinfo(dtype)
+        return generator.integers(bounds.min, bounds.max, shape, dtype=dtype, endpoint=True)
+    return generator.integers(0, 2, shape).astype(dtype)
+
+
+def _fits(shape: tuple[int, ...], dimensions: tuple[int, ...]) -> bool:
+    return len(shape) == len(dimensions) and all(
+        dimension in (-1, size) for size, dimension in zip(shape, dimensions, strict=True)
+    )
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """ "1x3x?": an open dimension is a question mark."""
+    return "x".join(map(_size_text, shape)) or "scalar"
+
+
+def _size_text(size: int) -> str:
+    return "?" if size == -1 else str(size)

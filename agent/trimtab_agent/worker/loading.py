@@ -1,0 +1,70 @@
+"""What every mode does first: the runtime, the model, the inputs of one run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trimtab_agent.records import RuntimeInfo
+from trimtab_agent.runtimes.base import (
+    Runtime,
+    RuntimeMissing,
+    RuntimeOptions,
+    Session,
+    TensorSpec,
+)
+from trimtab_agent.runtimes.registry import create_runtime
+from trimtab_agent.worker.inputs import (
+    check_shapes,
+    first_batch,
+    random_inputs,
+    read_arrays,
+)
+from trimtab_agent.worker.messages import WorkerTask
+
+
+def import_runtime(task: WorkerTask) -> tuple[Runtime, RuntimeInfo]:
+    """Raises RuntimeMissing with the reason where it cannot be used."""
+    runtime = create_runtime(task.runtime)
+    info = runtime.availability()
+    if info.unavailable_reason:
+        raise RuntimeMissing(info.unavailable_reason)
+    return runtime, info
+
+
+def load_session(runtime: Runtime, task: WorkerTask) -> tuple[Session, int]:
+    """The session and how long loading took, in nanoseconds (the import is not in it)."""
+    options = RuntimeOptions(
+        task.accelerator, task.thread_count, task.runtime_options, task.input_shapes
+    )
+    start = time.perf_counter_ns()
+    session = runtime.load(Path(task.model_path), options)
+    load_ns = time.perf_counter_ns() - start
+    check_shapes(session.inputs, task.input_shapes)
+    return session, load_ns
+
+
+def prepare_inputs(session: Session, task: WorkerTask) -> dict[str, Any]:
+    """One run's inputs: the first batch of the task's file, else random from its seed."""
+    if task.inputs_path is None:
+        return random_inputs(session.inputs, task.input_shapes, task.input_seed)
+    return first_batch(read_arrays(Path(task.inputs_path)), session.inputs, task.input_shapes)
+
+
+def loaded_fields(session: Session, info: RuntimeInfo, load_ns: int) -> dict[str, Any]:
+    """The fields of the message ``loaded``."""
+    return {
+        "load_ns": load_ns,
+        "runtime_version": info.version,
+        "runtime_package": info.package,
+        "accelerator_used": session.accelerator_used,
+        "inputs": _infos(session.inputs),
+        "outputs": _infos(session.outputs),
+        "warnings": list(session.warnings),
+    }
+
+
+def _infos(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:
+    return [asdict(spec.info) for spec in specs]

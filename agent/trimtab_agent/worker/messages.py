@@ -1,0 +1,78 @@
+"""What agent and worker say to each other.
+
+The agent starts ``python -m trimtab_agent.worker TASK.json``; the file holds a :class:`WorkerTask`.
+The worker answers with JSON lines on its standard output (which it keeps to itself: descriptor 1 is
+pointed at standard error before any runtime is imported, so that a chatty library cannot garble
+it). Each line has a ``kind``; the values stand in the functions below. The last line is ``done`` or
+``failed``; a worker that ends without one of the two has crashed. Lines are written only between
+phases, never in the timed loop.
+
+kinds and their fields:
+
+- ``phase``: phase
+- ``loaded``: load_ns, runtime_version, runtime_package, accelerator_used, inputs, outputs
+  (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened)
+- ``first_inference``: duration_ns
+- ``warmed_up``: count, duration_ns
+- ``measured``: sample_count, duration_ns (as the timed loop counted them, before any is sent)
+- ``samples``: start_offset_ns, latency_ns (at most SAMPLES_PER_MESSAGE each, in order)
+- ``io``: duration_ns (inputs copied in and outputs copied out, once)
+- ``finite``: finite (bool: whether the outputs of the last timed inference held no NaN or infinity)
+- ``memory``: runtime_bytes, model_bytes, load_peak_bytes, peak_bytes, retained_bytes,
+  peak_file_backed_bytes (each an integer or null)
+- ``evaluated``: sample_count; the outputs stand in ``outputs_path``
+- ``runtimes``: runtimes (list of RuntimeInfo as dicts), the answer to mode "describe"
+- ``failed``: failure_class, message
+- ``done``
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SAMPLES_PER_MESSAGE = 8192
+Mode = Literal["repeat", "memory", "evaluate", "describe"]
+
+
+@dataclass(frozen=True)
+class WorkerTask:
+    """``model_path`` is the model file, its external data beside it. Durations in nanoseconds.
+
+    ``clock_origin_ns``: the job's start on ``time.perf_counter_ns`` (CLOCK_MONOTONIC, the same in
+    every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
+    (empty: all of them).
+    """
+
+    mode: Mode
+    runtime: str = ""
+    model_path: str = ""
+    format: str = ""
+    accelerator: str = "cpu"
+    thread_count: int = 1
+    runtime_options: Mapping[str, str] = field(default_factory=dict)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    inputs_path: str | None = None
+    input_seed: int = 0
+    clock_origin_ns: int = 0
+    min_duration_ns: int = 0
+    max_duration_ns: int = 0
+    min_sample_count: int = 0
+    warmup_duration_ns: int = 0
+    min_warmup_count: int = 0
+    evaluation_inputs_path: str = ""
+    reduction: str = "none"
+    outputs_path: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> WorkerTask:
+        values: dict[str, Any] = json.loads(text)
+        values["input_shapes"] = {
+            name: tuple(shape) for name, shape in values.get("input_shapes", {}).items()
+        }
+        return WorkerTask(**values)

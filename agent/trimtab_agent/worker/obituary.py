@@ -1,0 +1,49 @@
+"""What to say of a worker that ended without saying itself why."""
+
+from __future__ import annotations
+
+import signal
+
+from trimtab_protos.failure import Failure
+
+from trimtab_agent.runtimes.reasons import one_line
+
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS}
+_FAULTHANDLER_BEGINS = "Fatal Python error"
+
+
+def died_of_signal(number: int, phase: str, stderr_tail: str) -> Failure:
+    if number == signal.SIGKILL:
+        return Failure(
+            "resources",
+            f"the worker process was killed (signal 9) during {phase}; most often the kernel's "
+            "out-of-memory killer: free memory on the device, or use a smaller model or batch",
+        )
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        name = f"signal {number}"
+    said = _last_words(stderr_tail)
+    if number in _CRASHES:
+        return Failure("model", f"the runtime crashed ({name}) during {phase}{said}")
+    return Failure("harness", f"the worker process was ended by {name} during {phase}{said}")
+
+
+def ended_without_a_word(returncode: int | None, phase: str, stderr_tail: str) -> Failure:
+    said = _last_words(stderr_tail)
+    return Failure("harness", f"the worker ended with status {returncode} during {phase}{said}")
+
+
+def timed_out(phase: str, timeout_ns: int) -> Failure:
+    return Failure(
+        "resources",
+        f"the worker did not end within its limit of {timeout_ns / 1e9:g} s and was killed during "
+        f"{phase}: raise the process timeout, or ask for less",
+    )
+
+
+def _last_words(stderr_tail: str) -> str:
+    """The last line before the interpreter's own dump of a crash."""
+    before, _, _ = stderr_tail.partition(_FAULTHANDLER_BEGINS)
+    lines = [line for line in before.splitlines() if line.strip()]
+    return f": {one_line(lines[-1])}" if lines else ""

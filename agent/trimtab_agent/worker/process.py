@@ -1,0 +1,146 @@
+"""The agent's side of a worker: start it, read its messages, end it, say why it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import json
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+from trimtab_protos.failure import FAILURE_CLASSES, Failure, FailureClass
+
+from trimtab_agent.worker.messages import WorkerTask
+from trimtab_agent.worker.obituary import died_of_signal, ended_without_a_word, timed_out
+
+Message = dict[str, Any]
+OnMessage = Callable[[Message], Awaitable[None] | None]
+OnStart = Callable[[int], None]
+
+_LINE_LIMIT_BYTES = 8 << 20  # a full batch of samples is some 300 kB
+_TAIL_BYTES = 16 << 10
+_READ_BYTES = 4 << 10
+_LAST_WORDS_S = 1.0
+
+
+class WorkerProcess:
+    """One worker; ``pid`` is None until it runs, ``phase`` is what it was last heard doing."""
+
+    def __init__(self, task: WorkerTask, scratch: Path) -> None:
+        self.pid: int | None = None
+        self.phase = "start"
+        self._task = task
+        self._task_file = scratch / f"task-{uuid.uuid4().hex}.json"
+        self._tail = b""
+        self._finished = False
+        self._failure: Failure | None = None
+
+    async def run(
+        self, timeout_ns: int, on_message: OnMessage, on_start: OnStart | None = None
+    ) -> Failure | None:
+        """Run the task to its end; None is success. Cancelling kills the worker and its children.
+
+        ``on_message`` gets every message but ``done`` and ``failed``, which are the return value.
+        What it raises ends the worker and is raised here.
+        """
+        self._task_file.write_text(self._task.to_json(), encoding="utf-8")
+        process: asyncio.subprocess.Process | None = None
+        try:
+            process = await self._start()
+            self.pid = process.pid
+            if on_start is not None:
+                on_start(process.pid)
+            await asyncio.wait_for(self._converse(process, on_message), timeout_ns / 1e9)
+        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+            return timed_out(self.phase, timeout_ns)
+        finally:
+            if process is not None:
+                await _end(process)
+            self._task_file.unlink(missing_ok=True)
+        return self._outcome(process.returncode)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "trimtab_agent.worker",
+            str(self._task_file),
+            str(os.getpid()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT_BYTES,
+            start_new_session=True,
+        )
+
+    async def _converse(self, process: asyncio.subprocess.Process, on_message: OnMessage) -> None:
+        assert process.stdout is not None  # noqa: S101 - both are pipes, see _start
+        assert process.stderr is not None  # noqa: S101
+        listening = asyncio.ensure_future(self._keep_tail(process.stderr))
+        try:
+            while line := await process.stdout.readline():
+                await self._take(line, on_message)
+            await process.wait()
+            # A child of the worker's may hold its standard error open for ever.
+            await asyncio.wait({listening}, timeout=_LAST_WORDS_S)
+        finally:
+            listening.cancel()
+
+    async def _take(self, line: bytes, on_message: OnMessage) -> None:
+        try:
+            message: Message = json.loads(line)
+            kind = message["kind"]
+        except (ValueError, KeyError, TypeError):
+            return  # a line cut off by the worker's death: its exit says more
+        if kind == "done":
+            self._finished = True
+        elif kind == "failed":
+            self._failure = _failure(message)
+        else:
+            if kind == "phase":
+                self.phase = str(message["phase"])
+            answer = on_message(message)
+            if inspect.isawaitable(answer):
+                await answer
+
+    async def _keep_tail(self, stream: asyncio.StreamReader) -> None:
+        while chunk := await stream.read(_READ_BYTES):
+            self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+
+    def _outcome(self, returncode: int | None) -> Failure | None:
+        if self._failure is not None or self._finished:
+            return self._failure
+        tail = self._tail.decode("utf-8", "replace")
+        if returncode is not None and returncode < 0:
+            return died_of_signal(-returncode, self.phase, tail)
+        return ended_without_a_word(returncode, self.phase, tail)
+
+
+async def run_worker(
+    task: WorkerTask,
+    scratch: Path,
+    timeout_ns: int,
+    on_message: OnMessage,
+    on_start: OnStart | None = None,
+) -> Failure | None:
+    """:meth:`WorkerProcess.run` for one task; ``on_start`` gets the worker's process id."""
+    return await WorkerProcess(task, scratch).run(timeout_ns, on_message, on_start)
+
+
+def _failure(message: Message) -> Failure:
+    name = message.get("failure_class")
+    known = name if name in FAILURE_CLASSES else "harness"
+    return Failure(cast(FailureClass, known), str(message.get("message", "")))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the whole process group (the worker leads it): its children must not outlive it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -1,0 +1,81 @@
+"""One repeat: load, first inference, warm-up, and the timed loop, in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trimtab_agent.measure import Limits, Samples, sample_capacity, take_samples, warm_up
+from trimtab_agent.runtimes.base import Session
+from trimtab_agent.worker.channel import Channel
+from trimtab_agent.worker.loading import (
+    import_runtime,
+    load_session,
+    loaded_fields,
+    prepare_inputs,
+)
+from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
+
+if TYPE_CHECKING:
+    from trimtab_agent.runtimes.base import Tensors
+
+
+def measure_repeat(task: WorkerTask, channel: Channel) -> None:
+    """Measure latency; raises WorkerError where the model cannot be run."""
+    channel.send("phase", phase="load")
+    runtime, info = import_runtime(task)
+    session, load_ns = load_session(runtime, task)
+    channel.send("loaded", **loaded_fields(session, info, load_ns))
+    inputs = prepare_inputs(session, task)
+    channel.send("phase", phase="first_inference")
+    session.bind(inputs)
+    channel.send("first_inference", duration_ns=_duration_of_one(session))
+    samples = _measure(session, task, channel)
+    for starts, latencies in samples.batches(SAMPLES_PER_MESSAGE, task.clock_origin_ns):
+        channel.send("samples", start_offset_ns=starts, latency_ns=latencies)
+    channel.send("finite", finite=_finite(session))
+    channel.send("io", duration_ns=_io_duration(session, inputs))
+    session.close()
+
+
+def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
+    limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
+    clock = time.perf_counter_ns
+    channel.send("phase", phase="warm_up")
+    warm = warm_up(session.run, clock, task.min_warmup_count, task.warmup_duration_ns)
+    channel.send("warmed_up", count=warm.count, duration_ns=warm.duration_ns)
+    channel.send("phase", phase="measure")
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    samples = take_samples(session.run, clock, limits, sample_capacity(limits, warm.fastest_ns))
+    gc.enable()
+    channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns)
+    return samples
+
+
+def _duration_of_one(session: Session) -> int:
+    start = time.perf_counter_ns()
+    session.run()
+    return time.perf_counter_ns() - start
+
+
+def _io_duration(session: Session, inputs: Tensors) -> int:
+    """The last run's outputs copied out, inputs copied into the bound buffers once more."""
+    start = time.perf_counter_ns()
+    outputs = session.output_values()
+    session.bind(inputs)
+    duration = time.perf_counter_ns() - start
+    del outputs
+    return duration
+
+
+def _finite(session: Session) -> bool:
+    return all(
+        bool(np.isfinite(array).all())
+        for array in session.output_values().values()
+        if array.dtype.kind == "f"
+    )

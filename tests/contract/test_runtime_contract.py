@@ -1,0 +1,171 @@
+"""What every runtime must do, whoever wrote it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from trimtab_agent.runtimes.base import (
+    ModelRefused,
+    Runtime,
+    RuntimeOptions,
+    Session,
+    Unavailable,
+)
+from trimtab_agent.runtimes.litert import LiteRt
+from trimtab_agent.runtimes.null import NullRuntime
+from trimtab_agent.runtimes.onnxruntime import OnnxRuntime
+from trimtab_agent.worker.inputs import random_inputs
+
+
+class RuntimeContract(ABC):
+    """Subclass it, and give the runtime and a model of one float input that it runs."""
+
+    refuses_files = True
+    computes = True
+
+    @pytest.fixture
+    @abstractmethod
+    def runtime(self) -> Runtime: ...
+
+    @pytest.fixture
+    @abstractmethod
+    def model(self, tmp_path: Path) -> Path: ...
+
+    @pytest.fixture
+    def session(self, runtime: Runtime, model: Path) -> Iterator[Session]:
+        session = runtime.load(model, RuntimeOptions())
+        yield session
+        session.close()
+
+    def test_it_says_what_it_is(self, runtime: Runtime) -> None:
+        info = runtime.availability()
+        assert info.name == runtime.name
+        assert info.model_formats == runtime.formats
+        assert "cpu" in info.accelerators
+        assert info.version
+        assert info.package
+        assert info.unavailable_reason == ""
+
+    def test_tensors_are_described(self, session: Session) -> None:
+        for tensor in (*session.inputs, *session.outputs):
+            assert tensor.name
+            assert np.dtype(tensor.info.dtype).name == tensor.info.dtype
+            assert all(size == -1 or size > 0 for size in tensor.info.dimensions)
+        assert session.accelerator_used == "cpu"
+
+    def test_a_run_gives_every_output_as_described(self, session: Session) -> None:
+        session.bind(random_inputs(session.inputs, {}, 0))
+        session.run()
+        values = session.output_values()
+        assert list(values) == [spec.name for spec in session.outputs]
+        for spec in session.outputs:
+            assert values[spec.name].dtype.name == spec.info.dtype
+            assert values[spec.name].ndim == len(spec.info.dimensions)
+
+    def test_running_again_on_the_same_inputs_gives_the_same(self, session: Session) -> None:
+        session.bind(random_inputs(session.inputs, {}, 0))
+        session.run()
+        first = session.output_values()
+        session.run()
+        for name, again in session.output_values().items():
+            np.testing.assert_array_equal(first[name], again)
+
+    def test_values_read_are_not_changed_by_the_next_run(self, session: Session) -> None:
+        session.bind(random_inputs(session.inputs, {}, 0))
+        session.run()
+        first = session.output_values()
+        kept = {name: array.copy() for name, array in first.items()}
+        session.bind(random_inputs(session.inputs, {}, 1))
+        session.run()
+        second = session.output_values()
+        for name in kept:
+            np.testing.assert_array_equal(first[name], kept[name])
+            if self.computes:
+                assert not np.array_equal(first[name], second[name])
+
+    def test_inputs_may_change_their_batch_where_it_is_open(self, session: Session) -> None:
+        if any(spec.info.dimensions[0] != -1 for spec in session.inputs):
+            pytest.skip("the batch of this model is fixed")
+        for size in (1, 3, 2):
+            shapes = {spec.name: (size, *spec.info.dimensions[1:]) for spec in session.inputs}
+            session.bind(random_inputs(session.inputs, shapes, 0))
+            session.run()
+            assert {len(array) for array in session.output_values().values()} == {size}
+
+    def test_closing_twice_is_harmless(self, session: Session) -> None:
+        session.close()
+        session.close()
+
+    def test_a_profile_it_cannot_give_has_a_reason(self, session: Session) -> None:
+        profile = session.profile()
+        assert isinstance(profile, Unavailable)
+        assert profile.reason
+
+    def test_a_file_that_is_no_model_is_refused(self, runtime: Runtime, tmp_path: Path) -> None:
+        if not self.refuses_files:
+            pytest.skip("it takes any file")
+        path = tmp_path / "text"
+        path.write_text("this is no model\n")
+        with pytest.raises(ModelRefused):
+            runtime.load(path, RuntimeOptions())
+
+    @pytest.mark.parametrize(
+        "options", [RuntimeOptions(accelerator="abacus"), RuntimeOptions(options={"exec": "rm"})]
+    )
+    def test_what_is_not_allowed_is_refused(
+        self, runtime: Runtime, model: Path, options: RuntimeOptions
+    ) -> None:
+        with pytest.raises(ModelRefused, match=r"abacus|exec"):
+            runtime.load(model, options)
+
+    def test_every_allowed_option_value_loads(self, runtime: Runtime, model: Path) -> None:
+        for name, values in runtime.option_values.items():
+            for value in values:
+                runtime.load(model, RuntimeOptions(options={name: value})).close()
+
+
+class TestOnnxRuntime(RuntimeContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return OnnxRuntime()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Path:
+        tensors = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in "xy"
+        ]
+        graph = helper.make_graph(
+            [helper.make_node("Sigmoid", ["x"], ["y"])], "graph", tensors[:1], tensors[1:]
+        )
+        opsets = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m.onnx")
+        return tmp_path / "m.onnx"
+
+
+class TestLiteRt(RuntimeContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return LiteRt()
+
+    @pytest.fixture(params=["resnet8_fp32.tflite", "kws_ds_cnn_int8.tflite"])
+    def model(self, request: pytest.FixtureRequest, shared_data: Path) -> Path:
+        return shared_data / "models" / str(request.param)
+
+
+class TestNullRuntime(RuntimeContract):
+    refuses_files = False
+    computes = False
+
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return NullRuntime()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Path:
+        return tmp_path / "anything"
