@@ -1,0 +1,55 @@
+# Every target does its own set-up in .venv; a second call installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+AGENT_VENV := .venv-agent
+AGENT_STAMP := $(AGENT_VENV)/.installed
+# The oldest Python the agent supports where it is at hand, else the one at hand.
+AGENT_PYTHON := $(shell command -v python3.10 >/dev/null 2>&1 && python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
+METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
+
+.PHONY: setup demo test lint types bench protos clean
+
+setup: $(STAMP)
+
+$(STAMP): $(METADATA)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "trimtab's host needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./protos -e ./agent -e '.[compress,dev]'
+	touch $@
+
+# A board's environment: only the agent and one runtime, the older generation of protobuf.
+$(AGENT_STAMP): $(METADATA) agent/constraints.txt
+	rm -rf $(AGENT_VENV)
+	$(AGENT_PYTHON) -m venv $(AGENT_VENV)
+	$(AGENT_VENV)/bin/python -m pip install --quiet -c agent/constraints.txt ./protos './agent[onnxruntime]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/trimtab demo --out demo-out
+
+test: $(STAMP) $(AGENT_STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python protos/generate.py --check
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/harness_overhead.py
+
+# Needs the pinned generator, in an environment of its own; commit what it writes.
+protos:
+	$(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/python -m pip install --quiet -r protos/generator-requirements.txt
+	PATH="$(CURDIR)/.venv-protos/bin:$$PATH" .venv-protos/bin/python protos/generate.py
+
+clean:
+	rm -rf $(VENV) $(AGENT_VENV) .venv-protos demo-out

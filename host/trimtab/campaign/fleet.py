@@ -1,0 +1,113 @@
+"""Measures candidates on several devices at once and turns what came back into results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab_protos.errors import Failure, TrimtabError
+
+from trimtab.campaign.plan import Candidate, Choices, plan_arms
+from trimtab.fleet.collect import failed_arm
+from trimtab.fleet.dispatch import Measured, Workload, measure_on
+from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.inventory import InventoryDevice
+from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
+from trimtab.fleet.progress import OnProgress, Progress
+from trimtab.measure.accuracy import MetricFunction
+from trimtab.measure.derive import with_derived
+from trimtab.measure.summarize import Scoring, build_result
+from trimtab.records import DeviceRef, EvaluationSet, Result
+
+OnResults = Callable[[Sequence[Result]], None]
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What to measure where. ``state`` is the folder of the local agent."""
+
+    devices: tuple[InventoryDevice, ...]
+    candidates: tuple[Candidate, ...]
+    choices: Choices
+    scratch: Path
+    state: Path
+    evaluation: EvaluationSet | None = None
+    inputs: EvaluationSet | None = None
+    reduction: Reduction = "none"
+    metric: MetricFunction | None = None
+
+
+async def measure_fleet(
+    campaign: Campaign, on_progress: OnProgress, on_results: OnResults
+) -> list[Result]:
+    """All devices in parallel; ``on_results`` hears of each device's as soon as it is done.
+
+    A device that fails yields failed results; the others go on. Cancelling cancels every job.
+    """
+
+    async def one(device: InventoryDevice) -> list[Result]:
+        measured = await _measure_device(campaign, device, on_progress)
+        results = await asyncio.to_thread(_results, campaign, measured)
+        on_results(results)
+        return results
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(device)) for device in campaign.devices]
+    return [result for task in tasks for result in task.result()]
+
+
+async def _measure_device(
+    campaign: Campaign, device: InventoryDevice, on_progress: OnProgress
+) -> list[Measured]:
+    scratch = campaign.scratch / device.name
+    scratch.mkdir(parents=True, exist_ok=True)
+    known: list[DeviceInfo] = []
+
+    def arms(info: DeviceInfo) -> list[ArmRequest]:
+        known.append(info)
+        return plan_arms(campaign.candidates, campaign.choices, info)
+
+    workload = Workload(
+        arms=arms,
+        evaluation=campaign.evaluation,
+        reduction=campaign.reduction,
+        inputs=campaign.inputs,
+        scratch=scratch,
+    )
+    try:
+        return await measure_on(device, campaign.state, workload, on_progress)
+    except DeviceUnreachable as error:
+        failure = Failure("device", str(error))
+    except TrimtabError as error:
+        failure = Failure("device", f"{error.message} ({error.help})")
+    on_progress(Progress(device.name, failure.message, severity="error"))
+    return _all_failed(campaign, device, known[0] if known else None, failure)
+
+
+def _all_failed(
+    campaign: Campaign, device: InventoryDevice, info: DeviceInfo | None, failure: Failure
+) -> list[Measured]:
+    reference = DeviceRef(device.name, info.device_id if info else "", "")
+    return [
+        Measured(arm, reference, failed_arm(arm, failure), "")
+        for arm in plan_arms(campaign.candidates, campaign.choices, info)
+    ]
+
+
+def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
+    scoring = Scoring(campaign.evaluation, campaign.metric) if campaign.evaluation else None
+    results = [
+        build_result(
+            each.raw,
+            each.request.artifact,
+            each.request.settings,
+            each.device,
+            scoring,
+            variant=each.request.variant,
+            job_id=each.job_id,
+        )
+        for each in measured
+    ]
+    return list(with_derived(results, scoring))

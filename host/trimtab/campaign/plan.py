@@ -1,0 +1,97 @@
+"""Which arms a device is given: every candidate in every runtime and setting that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from trimtab.fleet.jobs import ArmRequest, DeviceInfo
+from trimtab.records import Artifact, MeasurementSettings
+
+# What reads a format where the user names no runtime; the first that the device has is taken.
+PREFERRED_RUNTIMES: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnxruntime",),
+    "tflite": ("litert",),
+    "pte": ("executorch",),
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """``variant`` is None for a file that was named on the command line."""
+
+    artifact: Artifact
+    variant: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.variant}.{self.artifact.format}" if self.variant else self.artifact.name
+
+
+@dataclass(frozen=True)
+class Choices:
+    """``runtimes`` empty: the preferred one for each format. ``base`` holds everything else."""
+
+    base: MeasurementSettings
+    runtimes: tuple[str, ...] = ()
+    threads: tuple[int, ...] = (1,)
+
+
+def plan_arms(
+    candidates: Sequence[Candidate], choices: Choices, info: DeviceInfo | None
+) -> list[ArmRequest]:
+    """Without ``info`` (an unreachable device) the same arms, as far as they can be known."""
+    arms: list[ArmRequest] = []
+    for candidate in candidates:
+        runtimes = _runtimes(candidate.artifact.format, choices.runtimes, info)
+        for runtime in runtimes:
+            for threads in choices.threads:
+                name = candidate.label
+                name += f" {runtime}" if len(runtimes) > 1 else ""
+                name += f" {threads}t" if len(choices.threads) > 1 else ""
+                settings = replace(
+                    choices.base,
+                    runtime=runtime,
+                    threads=threads,
+                    runtime_options=_options_for(runtime, choices.base.runtime_options),
+                )
+                unique = _unique(name, arms)
+                arms.append(ArmRequest(unique, candidate.artifact, settings, candidate.variant))
+    return arms
+
+
+def _options_for(runtime: str, options: Mapping[str, str]) -> dict[str, str]:
+    """``litert.xnnpack`` is for litert alone; a key without a runtime's name is for every one."""
+    split = [(*key.rpartition("."), value) for key, value in options.items()]
+    return {key: value for owner, _, key, value in split if owner in ("", runtime)}
+
+
+def _runtimes(
+    artifact_format: str, asked: tuple[str, ...], info: DeviceInfo | None
+) -> tuple[str, ...]:
+    if asked:
+        fitting = tuple(name for name in asked if _reads(name, artifact_format, info))
+        return fitting or asked[:1]  # that arm then fails, with the runtime's own reason
+    preferred = PREFERRED_RUNTIMES.get(artifact_format, ())
+    runtimes = info.runtimes if info else ()
+    usable = {runtime.name for runtime in runtimes if not runtime.unavailable_reason}
+    found = next((name for name in preferred if name in usable), None)
+    return (found or (preferred[0] if preferred else artifact_format),)
+
+
+def _reads(runtime: str, artifact_format: str, info: DeviceInfo | None) -> bool:
+    if info is None:
+        return True
+    known = next((each for each in info.runtimes if each.name == runtime), None)
+    # No formats: it takes any file (the null runtime).
+    return known is None or not known.formats or artifact_format in known.formats
+
+
+def _unique(name: str, arms: list[ArmRequest]) -> str:
+    taken = {arm.name for arm in arms}
+    number = 2
+    unique = name
+    while unique in taken:
+        unique = f"{name} ({number})"
+        number += 1
+    return unique

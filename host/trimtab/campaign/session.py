@@ -1,0 +1,43 @@
+"""One command's worth of measuring: a scratch folder, the devices, a run in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from trimtab.campaign.fleet import Campaign, measure_fleet
+from trimtab.fleet.inventory import Inventory, InventoryDevice
+from trimtab.fleet.progress import OnProgress
+from trimtab.home import home
+from trimtab.records import Result, Run
+from trimtab.store import RunStore
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="trimtab-") as folder:
+        yield Path(folder)
+
+
+def select_devices(selectors: Sequence[str]) -> tuple[InventoryDevice, ...]:
+    return Inventory(home() / "devices.toml").select(selectors)
+
+
+def local_agent_state() -> Path:
+    return home() / "local-agent"
+
+
+def measure_into(store: RunStore, run: Run, campaign: Campaign, on_progress: OnProgress) -> Run:
+    """Measures, keeping each device's results in the store as soon as they are there."""
+    store.save(run)
+
+    def keep(results: Sequence[Result]) -> None:
+        for result in results:
+            store.add_result(run.run_id, result)
+
+    results = asyncio.run(measure_fleet(campaign, on_progress, keep))
+    return replace(run, results=tuple(results))

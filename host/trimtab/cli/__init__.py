@@ -1,0 +1,66 @@
+"""The command line: parse, call, print; no logic."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from trimtab import __version__
+
+# Loaded when called: `trimtab devices list` must not wait for plotly.
+_COMMANDS = {
+    "bench": "trimtab.cli.bench",
+    "compress": "trimtab.cli.project",
+    "decide": "trimtab.cli.runs",
+    "demo": "trimtab.cli.demo",
+    "devices": "trimtab.cli.devices",
+    "init": "trimtab.cli.demo",
+    "report": "trimtab.cli.runs",
+    "run": "trimtab.cli.project",
+    "runs": "trimtab.cli.runs",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(_COMMANDS[cmd_name])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 a requirement is not met, 2 wrong usage or file, "
+    "3 a device or job failed, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="trimtab")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Compress a trained model, measure every variant on the real devices, choose what to ship.
+
+    \b
+    Examples:
+      trimtab demo                      the whole loop on this machine, on a small real task
+      trimtab bench model.onnx          measure a file on this machine
+      trimtab run                       compress, measure, decide: the project in this folder
+    """
+
+
+def main() -> None:
+    """The console script: runs the command and exits with one of the documented codes."""
+    from trimtab.cli.errors import EXIT_DONE, report_error
+
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = cli(standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        code = report_error(error, debug)
+    sys.exit(code if isinstance(code, int) else EXIT_DONE)

@@ -1,0 +1,121 @@
+"""``trimtab bench``: any model files on any devices, without a project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from trimtab.artifact_files import artifact_from_file
+from trimtab.campaign.fleet import Campaign
+from trimtab.campaign.plan import Candidate, Choices
+from trimtab.campaign.session import (
+    local_agent_state,
+    measure_into,
+    scratch_folder,
+    select_devices,
+)
+from trimtab.cli.measuring import exit_code, print_json, progress_console, report_failures
+from trimtab.cli.options import (
+    device_option,
+    measure_options,
+    output_option,
+    overridden,
+    parse_options,
+    parse_shapes,
+    parse_threads,
+)
+from trimtab.cli.progress import progress_display
+from trimtab.evaluation_file import load_evaluation, load_inputs
+from trimtab.home import store_url
+from trimtab.records import MeasurementSettings, Run, UserError
+from trimtab.store import RunStore, new_run_id
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@device_option
+@click.option("--runtime", "runtimes", multiple=True, help="onnxruntime, litert, null; repeatable.")
+@click.option("--threads", multiple=True, default=("1",), metavar="N[,N...]", show_default=True)
+@click.option("--accelerator", default="cpu", show_default=True)
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Open dimensions."
+)
+@click.option(
+    "--option", "options", multiple=True, metavar="RUNTIME.KEY=VALUE", help="litert.xnnpack=off"
+)
+@click.option("--inputs", type=click.Path(path_type=Path), help=".npz with one tensor an input.")
+@click.option("--eval", "evaluation", type=click.Path(path_type=Path), help=".npz with labels.")
+@measure_options
+@output_option
+def bench(
+    files: tuple[Path, ...],
+    devices: tuple[str, ...],
+    inputs: Path | None,
+    evaluation: Path | None,
+    output: str,
+    **measure: object,
+) -> int:
+    """Measure model FILEs (.onnx, .tflite) on devices: latency, memory, and accuracy with --eval.
+
+    \b
+    Examples:
+      trimtab bench model.onnx model.tflite
+      trimtab bench model.onnx --device pi5 --device local --threads 1,2
+      trimtab bench model.onnx --eval test.npz --format json
+    """
+    choices = _choices(measure)
+    candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
+    with scratch_folder() as scratch:
+        campaign = Campaign(
+            devices=select_devices(devices),
+            candidates=candidates,
+            choices=choices,
+            scratch=scratch,
+            state=local_agent_state(),
+            evaluation=load_evaluation(evaluation, scratch) if evaluation else None,
+            inputs=load_inputs(inputs, scratch) if inputs else None,
+        )
+        run = _measure(campaign)
+    _print(run, output)
+    return exit_code(run.results, None, evaluation is not None)
+
+
+def _measure(campaign: Campaign) -> Run:
+    created = datetime.now(UTC)
+    name = "bench " + " ".join(candidate.label for candidate in campaign.candidates)
+    run = Run(new_run_id(created), name, created.isoformat(timespec="seconds"), (), ())
+    with progress_display(progress_console()) as on_progress, RunStore(store_url()) as store:
+        return measure_into(store, run, campaign, on_progress)
+
+
+def _choices(measure: dict[str, object]) -> Choices:
+    base = MeasurementSettings(
+        runtime="",
+        accelerator=str(measure.pop("accelerator")),
+        input_shapes=parse_shapes(measure.pop("shapes")),  # type: ignore[arg-type]
+        runtime_options=parse_options(measure.pop("options")),  # type: ignore[arg-type]
+    )
+    runtimes = measure.pop("runtimes")
+    threads = parse_threads(measure.pop("threads"))  # type: ignore[arg-type]
+    return Choices(replace(base, **overridden(measure)), runtimes, threads)  # type: ignore[arg-type]
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", "name .onnx or .tflite files")
+    return path
+
+
+def _print(run: Run, output: str) -> None:
+    from trimtab.report import json_output, tables, terminal
+
+    report_failures(run.results)
+    if output == "json":
+        print_json(json_output.bench_json(run.results))
+    elif output == "table":
+        terminal.print_results(run.results)
+    else:
+        click.echo(tables.render(run.results, output), nl=False)

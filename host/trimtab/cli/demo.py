@@ -1,0 +1,67 @@
+"""``trimtab demo`` and ``trimtab init``: a small real task to see the loop, and to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trimtab.cli.errors import EXIT_DONE
+from trimtab.cli.options import measure_options, output_option
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Where the project, the report and run.json go.",
+)
+@measure_options
+@output_option
+def demo(out: Path, output: str, **measure: Any) -> int:
+    """Run the whole loop on this machine: handwritten digits, a small network, eight variants.
+
+    Trains it in seconds, compresses it, measures every variant through the local agent, decides.
+
+    \b
+    Example: trimtab demo --out demo-out
+    """
+    from trimtab.campaign.project_run import build_project
+    from trimtab.cli.project import (
+        measure_built,
+        print_run,
+        run_exit_code,
+        say,
+        write_json,
+        write_page,
+    )
+    from trimtab.scaffold import write_starting_project
+
+    project = out / "project"
+    if not (project / "trimtab.toml").exists():
+        write_starting_project(project)
+    built = build_project(project / "trimtab.toml", say)
+    finished = measure_built(built, measure)
+    print_run(finished, output)
+    write_page(finished, out / "report.html")
+    write_json(finished, out / "run.json")
+    return run_exit_code(finished)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def init(folder: Path) -> int:
+    """Write trimtab.toml and task.py into DIR to start from: the demo's task, commented.
+
+    \b
+    Example: trimtab init my-project && cd my-project && trimtab run
+    """
+    from trimtab.scaffold import write_starting_project
+
+    for path in write_starting_project(folder):
+        click.echo(f"wrote {path}", err=True)
+    click.echo(f"next: cd {folder} && trimtab run", err=True)
+    return EXIT_DONE

@@ -1,0 +1,160 @@
+"""``trimtab devices``: the inventory, and what a device is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from trimtab_protos.errors import TrimtabError
+
+from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
+from trimtab.fleet.dispatch import connected
+from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.inventory import Inventory, InventoryDevice, parse_label
+from trimtab.fleet.jobs import DeviceInfo
+from trimtab.home import home
+
+_PROBE_DEADLINE_S = 5.0
+_FORMAT = click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+
+
+@click.group()
+def devices() -> None:
+    """The devices you measure on: list, add, remove, info."""
+
+
+@devices.command("list")
+@_FORMAT
+def list_devices(output: str) -> int:
+    """List the known devices and whether their agents answer.
+
+    \b
+    Example: trimtab devices list
+    """
+    known = _inventory().devices()
+    answers = asyncio.run(_ask_all(known))
+    listed = list(zip(known, answers, strict=True))
+    if output == "json":
+        rows = [_row(device, answer) for device, answer in listed]
+        click.echo(json.dumps({"schema": "trimtab.devices/1", "devices": rows}, indent=2))
+        return EXIT_DONE
+    table = Table("device", "address", "labels", "status", "what it is")
+    for device, answer in listed:
+        row = _row(device, answer)
+        labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
+        table.add_row(row["name"], row["address"], labels, row["status"], row["description"])
+    Console().print(table)
+    return EXIT_DONE
+
+
+@devices.command()
+@click.argument("name")
+@click.argument("address")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="For --device label:…")
+def add(name: str, address: str, labels: tuple[str, ...]) -> int:
+    """Remember the agent at ADDRESS (unix:PATH or 127.0.0.1:PORT) as NAME.
+
+    A board is reached through SSH: forward its agent's socket, then add the forwarded one.
+
+    \b
+    Example:
+      ssh -NL /tmp/pi5.sock:/run/trimtab-agent/agent.sock pi@raspberrypi &
+      trimtab devices add pi5 unix:/tmp/pi5.sock --label kind=pi5
+    """
+    device = _inventory().add(name, address, dict(parse_label(label) for label in labels))
+    answer = asyncio.run(_ask(device))
+    if isinstance(answer, str):
+        click.echo(f"added {name}; but {answer}", err=True)
+    else:
+        click.echo(f"added {name}: {answer.description}", err=True)
+    return EXIT_DONE
+
+
+@devices.command()
+@click.argument("name")
+def remove(name: str) -> int:
+    """Forget the device NAME; its runs stay.
+
+    \b
+    Example: trimtab devices remove pi5
+    """
+    _inventory().remove(name)
+    return EXIT_DONE
+
+
+@devices.command()
+@click.argument("name", default="local")
+@_FORMAT
+def info(name: str, output: str) -> int:
+    """What a device is, which runtimes and sensors it has, and why not the others.
+
+    \b
+    Example: trimtab devices info local
+    """
+    (device,) = _inventory().select([name])
+    answer = asyncio.run(_ask(device))
+    if isinstance(answer, str):
+        click.echo(f"error: {answer}", err=True)
+        return EXIT_FAILED
+    if output == "json":
+        content = {"schema": "trimtab.device/1", "name": name, **asdict(answer)}
+        click.echo(json.dumps(content, indent=2))
+        return EXIT_DONE
+    _print_info(name, answer)
+    return EXIT_DONE
+
+
+def _row(device: InventoryDevice, answer: DeviceInfo | str) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "address": device.address or "started on demand",
+        "labels": dict(device.labels),
+        "status": answer if isinstance(answer, str) else "answers",
+        "description": "" if isinstance(answer, str) else answer.description,
+    }
+
+
+def _print_info(name: str, info: DeviceInfo) -> None:
+    facts = Table(title=f"{name}: {info.description}", show_header=False, title_justify="left")
+    for key in ("device_id", "board_model", "soc", "cpu_model", "machine_arch", "os_release"):
+        facts.add_row(key, str(getattr(info, key)) or "not told by the firmware")
+    for key in ("kernel_release", "python_version", "agent_version", "boot_id"):
+        facts.add_row(key, str(getattr(info, key)))
+    facts.add_row("memory", f"{info.memory_bytes / 2**20:.0f} MiB")
+    for key, value in info.tuning.items():
+        facts.add_row(key, value)
+    abilities = Table("kind", "name", "state")
+    for runtime in info.runtimes:
+        usable = f"{runtime.package} {runtime.version}: {', '.join(runtime.accelerators)}"
+        abilities.add_row("runtime", runtime.name, runtime.unavailable_reason or usable)
+    for sensor in info.sensors:
+        usable = f"{sensor.unit}, {sensor.scope}"
+        abilities.add_row("sensor", sensor.name, sensor.unavailable_reason or usable)
+    console = Console()
+    console.print(facts)
+    console.print(abilities)
+
+
+async def _ask_all(known: tuple[InventoryDevice, ...]) -> list[DeviceInfo | str]:
+    return await asyncio.gather(*(_ask(device) for device in known))
+
+
+async def _ask(device: InventoryDevice) -> DeviceInfo | str:
+    try:
+        async with connected(device, home() / "local-agent") as client:
+            return await client.device_info(_PROBE_DEADLINE_S)
+    except DeviceUnreachable as error:
+        return str(error)
+    except TrimtabError as error:
+        return error.message
+
+
+def _inventory() -> Inventory:
+    return Inventory(home() / "devices.toml")

@@ -1,0 +1,55 @@
+"""What the measuring commands print, and the exit code they end with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+
+from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
+from trimtab.records import Decision, Result, Run
+
+
+def progress_console() -> Console:
+    return Console(stderr=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    click.echo(json.dumps(content, indent=2, allow_nan=False))
+
+
+def report_failures(results: Sequence[Result]) -> None:
+    """One line each, with the class and the runtime's own reason."""
+    for result in results:
+        if result.error is not None:
+            where = f"{result.label} on {result.device.name}"
+            failure = result.error
+            click.echo(f"failed: {where}: {failure.failure_class}: {failure.message}", err=True)
+
+
+def print_run_results(run: Run, output: str) -> None:
+    """Results and decision in the asked form, on standard output."""
+    from trimtab.report import json_output, tables, terminal
+
+    if output == "json":
+        print_json(json_output.run_json(run))
+    elif output == "table":
+        terminal.print_results(run.results)
+        if run.decision is not None:
+            terminal.print_decision(run.decision, run.results)
+    else:
+        click.echo(tables.render(run.results, output), nl=False)
+
+
+def exit_code(results: Sequence[Result], decision: Decision | None, evaluated: bool) -> int:
+    """3 where an arm failed, or its evaluation; else 1 where a device has no choice."""
+    if any(result.error is not None for result in results):
+        return EXIT_FAILED
+    if evaluated and any(result.metrics["accuracy"].value is None for result in results):
+        return EXIT_FAILED
+    if decision is not None and any(device.chosen is None for device in decision.devices):
+        return EXIT_NOT_MET
+    return EXIT_DONE

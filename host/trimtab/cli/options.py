@@ -1,0 +1,102 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from trimtab.records import UserError
+
+_SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
+_DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m)?")
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, None: 1.0}
+OUTPUTS = ("table", "json", "csv", "markdown")
+
+Command = Callable[..., Any]
+
+
+def output_option(command: Command) -> Command:
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(OUTPUTS),
+        default="table",
+        show_default=True,
+        help="Machine formats go to standard output alone.",
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    return click.option(
+        "--device",
+        "-d",
+        "devices",
+        multiple=True,
+        metavar="SELECTOR",
+        help="A name, label:KEY=VALUE or all; repeatable.  [default: local]",
+    )(command)
+
+
+def measure_options(command: Command) -> Command:
+    """How each arm is measured; what is not given stays as the project or the policy says."""
+    options = [
+        click.option("--repeats", type=click.IntRange(1, 50), help="Processes per arm."),
+        click.option("--min-duration", metavar="DURATION", help="Timed per process: 500ms, 2s."),
+        click.option("--min-samples", type=click.IntRange(1, 1_000_000), help="Timed per process."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def parse_threads(values: tuple[str, ...]) -> tuple[int, ...]:
+    """``1,2,4`` or repeated; none twice."""
+    numbers: list[int] = []
+    for part in ",".join(values).split(","):
+        if not part.isdecimal() or not 0 < int(part) <= 1024:
+            raise UserError(f"--threads {part}: not a thread count", "for example --threads 1,2,4")
+        if int(part) not in numbers:
+            numbers.append(int(part))
+    return tuple(numbers)
+
+
+def parse_shapes(values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for value in values:
+        match = _SHAPE.fullmatch(value)
+        if match is None:
+            raise UserError(f"--shape {value}: not a shape", "for example --shape x=1x3x224x224")
+        shapes[match["name"]] = tuple(int(part) for part in match["dimensions"].split("x"))
+    return shapes
+
+
+def parse_options(values: tuple[str, ...]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for text in values:
+        key, separator, value = text.partition("=")
+        if not separator or not key or not value:
+            raise UserError(f"--option {text}: not an option", "for example litert.xnnpack=off")
+        options[key] = value
+    return options
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from ``500ms``, ``2s``, ``10m`` or a bare number of seconds."""
+    match = _DURATION.fullmatch(text)
+    if match is None or float(match["number"]) == 0:
+        raise UserError(f"{text}: not a duration", "for example 500ms, 2s, 10m")
+    return float(match["number"]) * _SECONDS[match["unit"]]
+
+
+def overridden(measure: dict[str, Any]) -> dict[str, Any]:
+    """The fields of MeasurementSettings that were given on the command line."""
+    fields: dict[str, Any] = {
+        "repeats": measure.get("repeats"),
+        "min_samples": measure.get("min_samples"),
+    }
+    if measure.get("min_duration") is not None:
+        fields["min_duration_s"] = parse_duration(measure["min_duration"])
+    return {name: value for name, value in fields.items() if value is not None}

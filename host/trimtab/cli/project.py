@@ -1,0 +1,151 @@
+"""``trimtab run`` and ``trimtab compress``: the project in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trimtab.campaign.project_run import Built, build_project, run_built
+from trimtab.campaign.session import scratch_folder
+from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
+from trimtab.cli.measuring import (
+    exit_code,
+    print_json,
+    print_run_results,
+    progress_console,
+    report_failures,
+)
+from trimtab.cli.options import measure_options, output_option, overridden
+from trimtab.cli.progress import progress_display
+from trimtab.home import store_url
+from trimtab.records import MeasurementSettings, Run, Variant
+from trimtab.store import RunStore
+
+_PROJECT = click.argument(
+    "project", default="trimtab.toml", type=click.Path(path_type=Path), metavar="[trimtab.toml]"
+)
+
+
+@click.command()
+@_PROJECT
+@measure_options
+@output_option
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write it too."
+)
+def run(project: Path, output: str, report: Path | None, **measure: Any) -> int:
+    """Compress, push, measure and decide: the whole project.
+
+    \b
+    Example: trimtab run --report report.html
+    """
+    built = build_project(_file(project), say)
+    finished = measure_built(built, measure)
+    print_run(finished, output)
+    if report is not None:
+        write_page(finished, report)
+    return run_exit_code(finished)
+
+
+@click.command()
+@_PROJECT
+@click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def compress(project: Path, output: str) -> int:
+    """Make the project's variants only; what was made before is taken from the cache.
+
+    \b
+    Example: trimtab compress
+    """
+    built = build_project(_file(project), say)
+    if output == "json":
+        variants = [_variant_row(variant) for variant in built.variants]
+        print_json({"schema": "trimtab.variants/1", "variants": variants})
+    else:
+        _print_variants(built)
+    failed = any(variant.failure is not None for variant in built.variants)
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+def say(text: str) -> None:
+    click.echo(f"compress: {text}", err=True)
+
+
+def measure_built(built: Built, measure: dict[str, Any]) -> Run:
+    with (
+        scratch_folder() as scratch,
+        progress_display(progress_console()) as on_progress,
+        RunStore(store_url()) as store,
+    ):
+        return run_built(built, scratch, store, on_progress, _overrides(measure))
+
+
+def print_run(finished: Run, output: str) -> None:
+    report_failures(finished.results)
+    for variant in finished.variants:
+        if variant.failure is not None:
+            where = f"{variant.name} ({variant.format})"
+            click.echo(f"not made: {where}: {variant.failure.message}", err=True)
+    print_run_results(finished, output)
+
+
+def write_page(finished: Run, path: Path) -> None:
+    from trimtab.report.html import write_report
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_report(finished, path)
+    click.echo(f"wrote {path}", err=True)
+
+
+def run_exit_code(finished: Run) -> int:
+    if any(variant.failure is not None for variant in finished.variants):
+        return EXIT_FAILED
+    return exit_code(finished.results, finished.decision, evaluated=False)
+
+
+def write_json(finished: Run, path: Path) -> None:
+    from trimtab.report.json_output import run_json
+
+    text = json.dumps(run_json(finished), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    click.echo(f"wrote {path}", err=True)
+
+
+def _overrides(measure: dict[str, Any]) -> Callable[[MeasurementSettings], MeasurementSettings]:
+    given = overridden(measure)
+    return lambda settings: replace(settings, **given)
+
+
+def _file(project: Path) -> Path:
+    return project / "trimtab.toml" if project.is_dir() else project
+
+
+def _variant_row(variant: Variant) -> dict[str, Any]:
+    artifact = variant.artifact
+    return {
+        "name": variant.name,
+        "format": variant.format,
+        "recipe": [dict(step) for step in variant.recipe],
+        "lineage": list(variant.lineage),
+        "file": str(artifact.files[0].path) if artifact else None,
+        "sha256": artifact.sha256 if artifact else None,
+        "size_bytes": artifact.size_bytes if artifact else None,
+        "error": variant.failure.message if variant.failure else None,
+    }
+
+
+def _print_variants(built: Built) -> None:
+    table = Table("variant", "format", "size", "file, or why there is none")
+    for variant in built.variants:
+        row = _variant_row(variant)
+        size = f"{row['size_bytes'] / 1e3:.1f} kB" if row["size_bytes"] is not None else ""
+        table.add_row(variant.name, variant.format, size, row["file"] or row["error"])
+    Console().print(table)

@@ -1,0 +1,136 @@
+"""``trimtab runs``, ``decide``, ``report``: what was measured before, without measuring again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trimtab.campaign.choice import choose
+from trimtab.cli.errors import EXIT_DONE
+from trimtab.cli.measuring import exit_code, print_run_results
+from trimtab.cli.options import output_option
+from trimtab.decide.requirements import parse_requirement
+from trimtab.home import store_url
+from trimtab.records import Objective, Run, UserError
+from trimtab.store import RunStore
+
+
+@click.group()
+def runs() -> None:
+    """The runs that were kept: list, show."""
+
+
+@runs.command("list")
+@click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def list_runs(output: str) -> int:
+    """List the kept runs, newest first.
+
+    \b
+    Example: trimtab runs list
+    """
+    with RunStore(store_url()) as store:
+        kept = store.list()
+    if output == "json":
+        rows = [asdict(summary) for summary in kept]
+        click.echo(json.dumps({"schema": "trimtab.runs/1", "runs": rows}, indent=2, default=str))
+        return EXIT_DONE
+    table = Table("run", "created (UTC)", "name", "devices", "results", "failed")
+    for summary in kept:
+        table.add_row(
+            summary.run_id,
+            summary.created,
+            summary.name,
+            ", ".join(summary.devices),
+            str(summary.result_count),
+            str(summary.failed_count),
+        )
+    Console().print(table)
+    return EXIT_DONE
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@output_option
+def show(run_id: str, output: str) -> int:
+    """Show a run; RUN may be shortened as long as it stays unique.
+
+    \b
+    Example: trimtab runs show 20261101-1200 --format markdown
+    """
+    print_run_results(_load(run_id), output)
+    return EXIT_DONE
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--require", "requirements", multiple=True, metavar="'METRIC<=LIMIT'")
+@click.option("--minimize", metavar="METRIC")
+@click.option("--maximize", metavar="METRIC")
+@click.option("--otherwise", metavar="METRIC", help="Where the objective is unavailable.")
+@output_option
+def decide(
+    run_id: str,
+    requirements: tuple[str, ...],
+    minimize: str | None,
+    maximize: str | None,
+    otherwise: str | None,
+    output: str,
+) -> int:
+    """Choose again from a kept run, under other requirements or another objective.
+
+    \b
+    Example: trimtab decide 20261101-1200 --require 'latency_p90_ms<=5' --minimize size_mb
+    """
+    run = _load(run_id)
+    kept = run.decision
+    limits = tuple(parse_requirement(text) for text in requirements)
+    if not limits and kept is not None:
+        limits = kept.requirements
+    objective = _objective(minimize, maximize, otherwise)
+    if objective is None:
+        objective = kept.objective if kept is not None else Objective("latency_p50_ms")
+    decided = replace(run, decision=choose(run, limits, objective))
+    print_run_results(decided, output)
+    return exit_code((), decided.decision, evaluated=False)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="FILE.html"
+)
+def report(run_id: str, path: Path) -> int:
+    """Write a kept run as one self-contained HTML page.
+
+    \b
+    Example: trimtab report 20261101-1200 -o report.html
+    """
+    from trimtab.report.html import write_report
+
+    write_report(_load(run_id), path)
+    click.echo(f"wrote {path}", err=True)
+    return EXIT_DONE
+
+
+def _load(run_id: str) -> Run:
+    with RunStore(store_url()) as store:
+        return store.load(run_id)
+
+
+def _objective(
+    minimize: str | None, maximize: str | None, otherwise: str | None
+) -> Objective | None:
+    if minimize and maximize:
+        raise UserError("--minimize and --maximize", "give one of the two")
+    if minimize:
+        return Objective(minimize, "minimize", otherwise)
+    if maximize:
+        return Objective(maximize, "maximize", otherwise)
+    return None

@@ -1,0 +1,1 @@
+"""Everything between the host and its devices: inventory, client, transfer, dispatch."""

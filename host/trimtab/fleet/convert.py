@@ -1,0 +1,231 @@
+"""Between protobuf messages and the host's own values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from trimtab_protos.digest import Digest
+from trimtab_protos.errors import Failure, status_to_failure
+from trimtab_protos.v1 import artifact_pb2, benchmark_pb2, device_pb2
+
+from trimtab.fleet.jobs import (
+    ArmOutcome,
+    ArmRequest,
+    DeviceInfo,
+    JobRequest,
+    JobUpdate,
+    RuntimeInfo,
+    Samples,
+    SensorInfo,
+    int64,
+)
+from trimtab.records import Check, MeasurementSettings, Outcome, TensorInfo
+
+_OUTCOMES: dict[int, Outcome] = {
+    benchmark_pb2.ValidityCheck.OUTCOME_PASSED: "passed",
+    benchmark_pb2.ValidityCheck.OUTCOME_FAILED: "failed",
+    benchmark_pb2.ValidityCheck.OUTCOME_NOT_APPLICABLE: "not_applicable",
+}
+_REDUCTIONS = {
+    "none": benchmark_pb2.Evaluation.REDUCTION_NONE,
+    "argmax": benchmark_pb2.Evaluation.REDUCTION_ARGMAX,
+}
+_MEMORY = ("runtime", "model", "load_peak", "peak", "retained", "peak_file_backed")
+
+
+def digest(message: artifact_pb2.Digest) -> Digest:
+    return Digest(message.sha256, message.size_bytes)
+
+
+def digest_to_proto(value: Digest) -> artifact_pb2.Digest:
+    return artifact_pb2.Digest(sha256=value.sha256, size_bytes=value.size_bytes)
+
+
+def device_info(message: device_pb2.DeviceInfo) -> DeviceInfo:
+    clusters = message.cpu_clusters
+    return DeviceInfo(
+        device_id=message.device_id,
+        display_name=message.display_name,
+        board_model=message.board_model,
+        soc=message.soc,
+        cpu_model=message.cpu_model,
+        machine_arch=message.machine_arch,
+        os_release=message.os_release,
+        kernel_release=message.kernel_release,
+        python_version=message.python_version,
+        memory_bytes=message.memory_bytes,
+        cpu_count=sum(len(cluster.cpu_ids) for cluster in clusters),
+        max_frequency_hz=max((cluster.max_frequency_hz for cluster in clusters), default=0),
+        agent_version=message.agent_version,
+        boot_id=message.boot_id,
+        tuning=dict(message.tuning),
+        runtimes=tuple(_runtime(runtime) for runtime in message.runtimes),
+        sensors=tuple(
+            SensorInfo(sensor.name, sensor.unit, sensor.scope, sensor.unavailable_reason)
+            for sensor in message.sensors
+        ),
+        max_chunk_bytes=message.max_chunk_bytes,
+    )
+
+
+def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
+    settings = request.arms[0].settings
+    spec = benchmark_pb2.BenchmarkSpec(
+        arms=[_arm(arm) for arm in request.arms],
+        inputs=digest_to_proto(request.inputs) if request.inputs else None,
+        round_robin=benchmark_pb2.RoundRobin(repeat_count=settings.repeats),
+        single_stream=benchmark_pb2.SingleStream(),
+        policy=_policy(settings),
+        input_seed=settings.input_seed,
+        evaluation=_evaluation(request),
+    )
+    return benchmark_pb2.SubmitJobRequest(request_id=request.request_id, spec=spec)
+
+
+def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
+    common: dict[str, Any] = {
+        "sequence": event.sequence,
+        "arm": event.arm,
+        "repeat_index": event.repeat_index,
+        "phase": _enum_name(benchmark_pb2.Phase, event.phase, "PHASE_"),
+    }
+    kind = event.WhichOneof("kind")
+    if kind == "state_changed":
+        common["state"] = _state(event.state_changed.state)
+    elif kind == "phase_started":
+        common["repeat_count"] = event.phase_started.repeat_count
+    elif kind == "sample_batch":
+        batch = event.sample_batch
+        common["samples"] = Samples(int64(batch.start_offset_ns), int64(batch.latency_ns))
+    elif kind == "arm_finished":
+        common["outcome"] = _outcome(event.arm_finished.result)
+        common["arm"] = event.arm_finished.result.arm
+    elif kind == "log_line":
+        common["log"] = (_severity(event.log_line.severity), event.log_line.text)
+    elif kind == "job_finished":
+        job = event.job_finished.job
+        common["terminal_state"] = _state(job.state)
+        common["failure"] = _failure(job)
+    return JobUpdate(**common)
+
+
+def _arm(arm: ArmRequest) -> benchmark_pb2.Arm:
+    return benchmark_pb2.Arm(
+        name=arm.name,
+        files=[
+            benchmark_pb2.ArtifactFile(name=file.name, digest=digest_to_proto(file.digest))
+            for file in arm.artifact.files
+        ],
+        runtime=arm.settings.runtime,
+        accelerator=arm.settings.accelerator,
+        thread_count=arm.settings.threads,
+        runtime_options=dict(arm.settings.runtime_options),
+        format=arm.artifact.format,
+        input_shapes=[
+            benchmark_pb2.InputShape(name=name, dimensions=shape)
+            for name, shape in arm.settings.input_shapes.items()
+        ],
+    )
+
+
+def _policy(settings: MeasurementSettings) -> benchmark_pb2.MeasurementPolicy:
+    return benchmark_pb2.MeasurementPolicy(
+        min_duration=_duration(settings.min_duration_s),
+        max_duration=_duration(settings.max_duration_s),
+        min_sample_count=settings.min_samples,
+        warmup_duration=_duration(settings.warmup_s),
+        min_warmup_count=settings.min_warmup,
+        process_timeout=_duration(settings.process_timeout_s),
+    )
+
+
+def _evaluation(request: JobRequest) -> benchmark_pb2.Evaluation | None:
+    if request.evaluation is None:
+        return None
+    return benchmark_pb2.Evaluation(
+        inputs=digest_to_proto(request.evaluation.digest),
+        reduction=_REDUCTIONS[request.reduction],
+    )
+
+
+def _outcome(result: benchmark_pb2.ArmResult) -> ArmOutcome:
+    memory = {
+        name: getattr(result.memory, f"{name}_bytes")
+        for name in _MEMORY
+        if result.memory.HasField(f"{name}_bytes")  # type: ignore[arg-type]
+    }
+    has_outputs = result.HasField("evaluation_outputs")
+    return ArmOutcome(
+        checks=tuple(_check(check) for check in result.checks),
+        load_ns=tuple(result.load_duration_ns),
+        first_inference_ns=tuple(result.first_inference_duration_ns),
+        io_ns=tuple(result.io_duration_ns),
+        memory_bytes=memory,
+        conditions=dict(result.conditions),
+        accelerator_used=result.accelerator_used,
+        runtime_version=result.runtime_version,
+        runtime_package=result.runtime_package,
+        unavailable=dict(result.unavailable),
+        inputs=tuple(_tensor(tensor) for tensor in result.inputs),
+        outputs=tuple(_tensor(tensor) for tensor in result.outputs),
+        sample_count=result.sample_count,
+        evaluation_outputs=digest(result.evaluation_outputs) if has_outputs else None,
+        evaluation_failure=(
+            status_to_failure(result.evaluation_error)
+            if result.HasField("evaluation_error")
+            else None
+        ),
+        failure=_failure(result),
+    )
+
+
+def _failure(message: benchmark_pb2.ArmResult | benchmark_pb2.Job) -> Failure | None:
+    return status_to_failure(message.error) if message.HasField("error") else None
+
+
+def _check(check: benchmark_pb2.ValidityCheck) -> Check:
+    return Check(
+        name=check.name,
+        outcome=_OUTCOMES.get(check.outcome, "unknown"),
+        invalidates=check.invalidates,
+        metrics=tuple(check.metrics),
+        seen=check.seen,
+        advice=check.advice,
+    )
+
+
+def _tensor(tensor: benchmark_pb2.TensorInfo) -> TensorInfo:
+    return TensorInfo(tensor.name, tensor.dtype, tuple(tensor.dimensions))
+
+
+def _runtime(runtime: device_pb2.RuntimeInfo) -> RuntimeInfo:
+    return RuntimeInfo(
+        name=runtime.name,
+        version=runtime.version,
+        package=runtime.package,
+        formats=tuple(runtime.model_formats),
+        accelerators=tuple(runtime.accelerators),
+        unavailable_reason=runtime.unavailable_reason,
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    message = Duration()
+    message.FromNanoseconds(round(seconds * 1e9))
+    return message
+
+
+def _state(value: int) -> str:
+    return _enum_name(benchmark_pb2.Job.State, value, "STATE_")
+
+
+def _severity(value: int) -> str:
+    return _enum_name(benchmark_pb2.LogLine.Severity, value, "SEVERITY_")
+
+
+def _enum_name(enum: Any, value: int, prefix: str) -> str:
+    """Empty for "unspecified" and for a value that only a newer agent knows."""
+    if value == 0 or value not in enum.values():
+        return ""
+    return str(enum.Name(value)).removeprefix(prefix).lower()

@@ -1,0 +1,208 @@
+"""One device's share of a run: connect, push, submit, watch, collect, acknowledge."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab_protos.errors import Failure, TrimtabError
+
+from trimtab.fleet.client import AgentClient
+from trimtab.fleet.collect import JobCollector, failed_arm
+from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.inventory import InventoryDevice
+from trimtab.fleet.jobs import ArmRequest, DeviceInfo, JobRequest, JobUpdate, Reduction
+from trimtab.fleet.local import local_agent
+from trimtab.fleet.progress import OnProgress, Progress
+from trimtab.fleet.transfer import pull, push
+from trimtab.records import DeviceRef, EvaluationSet, RawArm
+
+_RECONNECT_ATTEMPTS = 5
+_RECONNECT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What every device of a run is given. ``arms`` may depend on what the device has."""
+
+    arms: Callable[[DeviceInfo], Sequence[ArmRequest]]
+    evaluation: EvaluationSet | None
+    reduction: Reduction
+    inputs: EvaluationSet | None
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    request: ArmRequest
+    device: DeviceRef
+    raw: RawArm
+    job_id: str
+
+
+@asynccontextmanager
+async def connected(device: InventoryDevice, state: Path) -> AsyncIterator[AgentClient]:
+    """A client for the device; the local device's agent lives as long as the client."""
+    if device.is_local:
+        async with local_agent(state) as address, AgentClient(device.name, address) as client:
+            yield client
+    else:
+        async with AgentClient(device.name, device.address) as client:
+            yield client
+
+
+async def measure_on(
+    device: InventoryDevice, state: Path, workload: Workload, on_progress: OnProgress
+) -> list[Measured]:
+    """Raises DeviceUnreachable or TrimtabError where nothing could be measured at all.
+
+    Cancelling it cancels the job on the device before it returns.
+    """
+    async with connected(device, state) as client:
+        info = await client.device_info()
+        reference = DeviceRef(device.name, info.device_id, info.description)
+        arms = tuple(workload.arms(info))
+        runnable, refused = _split(arms, info)
+        measured = [Measured(arm, reference, raw, "") for arm, raw in refused]
+        if runnable:
+            job = _Job(client, workload, runnable, on_progress)
+            measured += [
+                Measured(arm, reference, raw, job.job_id)
+                for arm, raw in await job.run(info.max_chunk_bytes)
+            ]
+        order = {arm.name: position for position, arm in enumerate(arms)}
+        return sorted(measured, key=lambda each: order[each.request.name])
+
+
+class _Job:
+    def __init__(
+        self,
+        client: AgentClient,
+        workload: Workload,
+        arms: tuple[ArmRequest, ...],
+        on_progress: OnProgress,
+    ) -> None:
+        self.job_id = ""
+        self._client = client
+        self._workload = workload
+        self._arms = arms
+        self._on_progress = on_progress
+        self._collector = JobCollector(arms)
+        passes = 2 if workload.evaluation else 1  # the memory pass, and the evaluation
+        self._total = sum(arm.settings.repeats + passes for arm in arms)
+        self._done = 0
+
+    async def run(self, chunk_bytes: int) -> list[tuple[ArmRequest, RawArm]]:
+        await self._push(chunk_bytes)
+        workload = self._workload
+        request = JobRequest(
+            request_id=uuid.uuid4().hex,
+            arms=self._arms,
+            inputs=workload.inputs.digest if workload.inputs else None,
+            evaluation=workload.evaluation,
+            reduction=workload.reduction,
+        )
+        try:
+            self.job_id = await self._client.submit(request)
+            await self._watch()
+            collected = [(arm, await self._raw(arm)) for arm in self._arms]
+            await self._client.acknowledge(self.job_id)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._cancel())
+            raise
+        return collected
+
+    async def _push(self, chunk_bytes: int) -> None:
+        files = {file.digest: file.path for arm in self._arms for file in arm.artifact.files}
+        for data in (self._workload.evaluation, self._workload.inputs):
+            if data is not None:
+                files[data.digest] = data.path
+        await push(
+            self._client,
+            [(path, digest) for digest, path in files.items()],
+            chunk_bytes,
+            lambda path, size: self._say(f"sent {path.name} ({size / 1e6:.2f} MB)"),
+        )
+
+    async def _watch(self) -> None:
+        attempts = 0
+        while not self._collector.terminal_state:
+            before = self._collector.last_sequence
+            try:
+                async for update in self._client.watch(self.job_id, before):
+                    self._take(update)
+            except DeviceUnreachable:
+                attempts = attempts + 1 if self._collector.last_sequence == before else 1
+                if attempts > _RECONNECT_ATTEMPTS:
+                    raise
+                self._say("connection lost; asking again", "warning")
+                await asyncio.sleep(_RECONNECT_S)
+
+    def _take(self, update: JobUpdate) -> None:
+        self._collector.take(update)
+        if update.log is not None:
+            severity, text = update.log
+            self._say(f"{update.arm}: {text}" if update.arm else text, severity)
+        if update.phase in ("load", "memory", "evaluate") and update.repeat_count:
+            self._say(_describe(update))
+            self._done += 1
+        if update.outcome is not None and update.outcome.failure is not None:
+            failure = update.outcome.failure
+            self._say(f"{update.arm}: {failure.failure_class}: {failure.message}", "error")
+
+    def _say(self, text: str, severity: str = "info") -> None:
+        self._on_progress(
+            Progress(self._client.device, text, self._done, self._total, severity or "info")
+        )
+
+    async def _raw(self, arm: ArmRequest) -> RawArm:
+        outcome = self._collector.outcome(arm.name)
+        digest = outcome.evaluation_outputs if outcome else None
+        if digest is None:
+            return self._collector.raw_arm(arm.name, None, None)
+        target = self._workload.scratch / f"{digest.sha256}.npz"
+        try:
+            await pull(self._client, digest, target)
+        except TrimtabError as error:
+            failure = Failure("device", f"the outputs did not come back: {error.message}")
+            return self._collector.raw_arm(arm.name, None, failure)
+        return self._collector.raw_arm(arm.name, target, None)
+
+    async def _cancel(self) -> None:
+        if not self.job_id:
+            return
+        try:
+            await self._client.cancel(self.job_id)
+            await asyncio.wait_for(self._watch(), timeout=10)
+        except (TrimtabError, DeviceUnreachable, TimeoutError) as error:
+            self._say(f"the job could not be cancelled: {error}", "warning")
+
+
+def _split(
+    arms: Sequence[ArmRequest], info: DeviceInfo
+) -> tuple[tuple[ArmRequest, ...], list[tuple[ArmRequest, RawArm]]]:
+    """Arms this device can try, and those whose runtime it does not have."""
+    runtimes = {runtime.name: runtime for runtime in info.runtimes}
+    runnable: list[ArmRequest] = []
+    refused: list[tuple[ArmRequest, RawArm]] = []
+    for arm in arms:
+        runtime = runtimes.get(arm.settings.runtime)
+        if runtime is None:
+            reason = f"this device's agent knows no runtime {arm.settings.runtime}"
+        else:
+            reason = runtime.unavailable_reason
+        if reason:
+            refused.append((arm, failed_arm(arm, Failure("device", reason))))
+        else:
+            runnable.append(arm)
+    return tuple(runnable), refused
+
+
+def _describe(update: JobUpdate) -> str:
+    if update.phase == "load":
+        return f"{update.arm}: repeat {update.repeat_index + 1} of {update.repeat_count}"
+    return f"{update.arm}: {'memory pass' if update.phase == 'memory' else 'evaluation'}"

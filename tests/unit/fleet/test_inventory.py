@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+from trimtab.fleet.address import check_address
+from trimtab.fleet.inventory import LOCAL_DEVICE, Inventory
+from trimtab.records import UserError
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return Inventory(tmp_path / "devices.toml")
+
+
+def test_an_added_device_is_there_for_the_next_command(
+    inventory: Inventory, tmp_path: Path
+) -> None:
+    inventory.add("pi5", "unix:/tmp/pi5.sock", {"kind": "pi5"})
+
+    (found,) = Inventory(tmp_path / "devices.toml").select(["label:kind=pi5"])
+
+    assert (found.name, found.address) == ("pi5", "unix:/tmp/pi5.sock")
+
+
+def test_without_a_selector_the_local_device_is_meant(inventory: Inventory) -> None:
+    assert inventory.select([]) == (LOCAL_DEVICE,)
+
+
+def test_a_device_that_two_selectors_match_is_taken_once(inventory: Inventory) -> None:
+    inventory.add("pi5", "127.0.0.1:5000", {"kind": "pi5"})
+
+    names = [device.name for device in inventory.select(["pi5", "label:kind=pi5", "all"])]
+
+    assert names == ["pi5", "local"]
+
+
+def test_an_unknown_selector_names_the_known_devices(inventory: Inventory) -> None:
+    inventory.add("pi5", "127.0.0.1:5000", {})
+
+    with pytest.raises(UserError) as caught:
+        inventory.select(["pi4"])
+
+    assert "pi4" in caught.value.message
+    assert "local, pi5" in caught.value.advice
+
+
+@pytest.mark.parametrize("name", ["local", "", "a b", "../x", "x" * 65])
+def test_a_name_that_would_confuse_is_refused(inventory: Inventory, name: str) -> None:
+    with pytest.raises(UserError, match="not a name"):
+        inventory.add(name, "127.0.0.1:5000", {})
+
+
+def test_a_name_is_not_given_twice(inventory: Inventory) -> None:
+    inventory.add("pi5", "127.0.0.1:5000", {})
+
+    with pytest.raises(UserError, match="already"):
+        inventory.add("pi5", "127.0.0.1:5001", {})
+
+
+def test_a_removed_device_is_gone(inventory: Inventory, tmp_path: Path) -> None:
+    inventory.add("pi5", "127.0.0.1:5000", {})
+    inventory.remove("pi5")
+
+    assert Inventory(tmp_path / "devices.toml").devices() == (LOCAL_DEVICE,)
+    with pytest.raises(UserError, match="no device pi5"):
+        inventory.remove("pi5")
+
+
+def test_a_broken_inventory_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "devices.toml"
+    path.write_text("[[device]]\nname = ")
+
+    with pytest.raises(UserError, match=r"devices\.toml"):
+        Inventory(path)
+
+
+@pytest.mark.parametrize(
+    "address", ["192.168.1.5:5000", "0.0.0.0:5000", "board.local:1", "127.0.0.1:0", "unix:", "x"]
+)
+def test_an_address_beyond_this_machine_is_refused(address: str) -> None:
+    with pytest.raises(UserError):
+        check_address(address)
+
+
+def test_a_socket_path_that_no_kernel_binds_is_refused_before_trying() -> None:
+    with pytest.raises(UserError, match="longer than 100 bytes"):
+        check_address("unix:/tmp/" + "x" * 100)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:5000", "localhost:5000", "[::1]:5000"])
+def test_loopback_is_taken(address: str) -> None:
+    assert check_address(address) == address
