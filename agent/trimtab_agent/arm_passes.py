@@ -1,0 +1,136 @@
+"""The passes of an arm, each in a worker of its own; what the workers say becomes events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trimtab_protos.failure import Failure
+
+from trimtab_agent.arm_progress import ArmProgress, Message, RepeatProgress, memory_use
+from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.job_log import JobLog
+from trimtab_agent.records import (
+    EvaluationSpec,
+    JobState,
+    LogLine,
+    Phase,
+    PhaseStarted,
+    SampleBatch,
+    StateChanged,
+)
+from trimtab_agent.worker.messages import Mode, WorkerTask
+from trimtab_agent.worker.process import OnMessage, run_worker
+
+_STATES: Mapping[Phase, JobState] = {
+    "warm_up": "warming_up",
+    "measure": "measuring",
+    "memory": "measuring",
+    "evaluate": "measuring",
+}
+
+
+@dataclass
+class ArmPasses:
+    """``folder`` is the job's scratch; ``clock_origin_ns`` its start on the monotonic clock."""
+
+    log: JobLog
+    artifacts: ArtifactStore
+    folder: Path
+    clock_origin_ns: int
+
+    async def repeat(self, arm: ArmProgress, index: int) -> None:
+        """One repeat; where it fails, ``arm.failure`` says why."""
+        arm.repeats.append(RepeatProgress(index))
+        policy = self.log.view.spec.policy
+        task = replace(
+            self._task("repeat", arm),
+            min_duration_ns=policy.min_duration_ns,
+            max_duration_ns=policy.max_duration_ns,
+            min_sample_count=policy.min_sample_count,
+            warmup_duration_ns=policy.warmup_duration_ns,
+            min_warmup_count=policy.min_warmup_count,
+        )
+
+        async def hear(message: Message) -> None:
+            arm.measured_repeat(message)
+            await self._publish(message, arm, index)
+
+        arm.failure = await self._run(task, hear)
+
+    async def memory(self, arm: ArmProgress) -> None:
+        """The memory pass; where it fails, memory is unavailable and the arm goes on."""
+
+        async def hear(message: Message) -> None:
+            if message["kind"] == "memory":
+                arm.memory = memory_use(message)
+                await self.log.record(arm.memory, arm.arm.name, 0, "memory")
+            await self._publish(message, arm, 0)
+
+        arm.memory_failure = await self._run(self._task("memory", arm), hear)
+        if arm.memory_failure is not None:
+            text = f"no memory figures: {arm.memory_failure.message}"
+            await self.log.record(LogLine("warning", text), arm.arm.name, 0, "memory")
+
+    async def evaluate(self, arm: ArmProgress, evaluation: EvaluationSpec) -> None:
+        """The accuracy pass; its outputs become an artifact, or ``evaluation_failure`` says why."""
+        outputs = self.folder / f"outputs-{arm.index}.npz"
+        task = replace(
+            self._task("evaluate", arm),
+            evaluation_inputs_path=str(self.artifacts.path(evaluation.inputs)),
+            reduction=evaluation.reduction,
+            outputs_path=str(outputs),
+        )
+
+        async def hear(message: Message) -> None:
+            await self._publish(message, arm, 0)
+
+        arm.evaluation_failure = await self._run(task, hear)
+        if arm.evaluation_failure is None:
+            try:
+                arm.evaluation_outputs = await asyncio.to_thread(self.artifacts.add_file, outputs)
+            except OSError as error:
+                text = f"the outputs could not be kept: {error.strerror}"
+                arm.evaluation_failure = Failure("resources", text)
+        outputs.unlink(missing_ok=True)
+
+    def _task(self, mode: Mode, arm: ArmProgress) -> WorkerTask:
+        spec, settings = self.log.view.spec, arm.arm
+        inputs = None if spec.inputs is None else str(self.artifacts.path(spec.inputs))
+        return WorkerTask(
+            mode=mode,
+            runtime=settings.runtime,
+            model_path=arm.model_path,
+            format=settings.format,
+            accelerator=settings.accelerator,
+            thread_count=settings.thread_count,
+            runtime_options=settings.runtime_options,
+            input_shapes=settings.input_shapes,
+            inputs_path=inputs,
+            input_seed=spec.input_seed,
+            clock_origin_ns=self.clock_origin_ns,
+        )
+
+    async def _run(self, task: WorkerTask, hear: OnMessage) -> Failure | None:
+        timeout_ns = self.log.view.spec.policy.process_timeout_ns
+        return await run_worker(task, self.folder, timeout_ns, hear)
+
+    async def _publish(self, message: Message, arm: ArmProgress, repeat_index: int) -> None:
+        kind, name = message["kind"], arm.arm.name
+        if kind == "phase":
+            await self._phase(message["phase"], name, repeat_index)
+        elif kind == "loaded":
+            for text in arm.loaded(message):
+                await self.log.record(LogLine("warning", text), name, repeat_index, "load")
+        elif kind == "samples":
+            batch = SampleBatch(tuple(message["start_offset_ns"]), tuple(message["latency_ns"]))
+            await self.log.record(batch, name, repeat_index, "measure")
+
+    async def _phase(self, phase: Phase, arm: str, repeat_index: int) -> None:
+        state = _STATES.get(phase, self.log.view.state)
+        if state != self.log.view.state:
+            await self.log.record(StateChanged(state))
+        count = self.log.view.spec.repeat_count
+        await self.log.record(PhaseStarted(count), arm, repeat_index, phase)

@@ -1,0 +1,97 @@
+"""What the workers have said of one arm so far."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from trimtab_protos.digest import Digest
+from trimtab_protos.failure import Failure
+
+from trimtab_agent.records import Arm, MemoryUse, TensorInfo
+
+Message = dict[str, Any]
+
+
+@dataclass
+class RepeatProgress:
+    """One process's figures, nanoseconds; None where the worker did not get so far."""
+
+    index: int
+    load_ns: int | None = None
+    first_inference_ns: int | None = None
+    io_ns: int | None = None
+    warmup_count: int | None = None
+    warmup_duration_ns: int | None = None
+    start_offset_ns: array[int] = field(default_factory=lambda: array("q"))
+    latency_ns: array[int] = field(default_factory=lambda: array("q"))
+    announced_sample_count: int | None = None
+    outputs_finite: bool | None = None
+
+
+@dataclass
+class ArmProgress:
+    """``failure`` set: the arm takes no part in what follows."""
+
+    arm: Arm
+    index: int
+    model_path: str
+    repeats: list[RepeatProgress] = field(default_factory=list)
+    runtime_version: str = ""
+    runtime_package: str = ""
+    accelerator_used: str = ""
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    memory: MemoryUse = field(default_factory=MemoryUse)
+    memory_failure: Failure | None = None
+    evaluation_outputs: Digest | None = None
+    evaluation_failure: Failure | None = None
+    failure: Failure | None = None
+
+    @property
+    def sample_count(self) -> int:
+        return sum(len(repeat.latency_ns) for repeat in self.repeats)
+
+    def loaded(self, message: Message) -> list[str]:
+        """Returns the runtime's warnings that were not heard before."""
+        self.runtime_version = str(message["runtime_version"])
+        self.runtime_package = str(message["runtime_package"])
+        self.accelerator_used = str(message["accelerator_used"])
+        self.inputs = _tensors(message["inputs"])
+        self.outputs = _tensors(message["outputs"])
+        new = [str(text) for text in message["warnings"] if text not in self.warnings]
+        self.warnings.extend(new)
+        return new
+
+    def measured_repeat(self, message: Message) -> None:
+        """Note one message of the repeat that is under way."""
+        repeat, kind = self.repeats[-1], message["kind"]
+        if kind == "loaded":
+            repeat.load_ns = int(message["load_ns"])
+        elif kind == "first_inference":
+            repeat.first_inference_ns = int(message["duration_ns"])
+        elif kind == "warmed_up":
+            repeat.warmup_count = int(message["count"])
+            repeat.warmup_duration_ns = int(message["duration_ns"])
+        elif kind == "samples":
+            repeat.start_offset_ns.extend(message["start_offset_ns"])
+            repeat.latency_ns.extend(message["latency_ns"])
+        elif kind == "measured":
+            repeat.announced_sample_count = int(message["sample_count"])
+        elif kind == "io":
+            repeat.io_ns = int(message["duration_ns"])
+        elif kind == "finite":
+            repeat.outputs_finite = bool(message["finite"])
+
+
+def memory_use(message: Message) -> MemoryUse:
+    return MemoryUse(**{item.name: message.get(item.name) for item in fields(MemoryUse)})
+
+
+def _tensors(plain: list[Message]) -> tuple[TensorInfo, ...]:
+    return tuple(
+        TensorInfo(str(tensor["name"]), str(tensor["dtype"]), tuple(tensor["dimensions"]))
+        for tensor in plain
+    )

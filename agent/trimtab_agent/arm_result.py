@@ -1,0 +1,112 @@
+"""From what workers said and what was true around them to an arm's result with its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from trimtab_agent.arm_progress import ArmProgress
+from trimtab_agent.device import conditions
+from trimtab_agent.probes.registry import power_unavailable_reason
+from trimtab_agent.records import ArmResult, Check, Policy
+from trimtab_agent.validity import Repeat, condition_checks, latency_checks
+
+ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w")
+_NO_ENERGY_YET = "this agent does not measure energy yet, although the device has a power sensor"
+_NOT_TOLD = "the operating system does not tell"
+_MEMORY_METRICS = {
+    "memory_runtime_mb": "runtime_bytes",
+    "memory_model_mb": "model_bytes",
+    "memory_load_peak_mb": "load_peak_bytes",
+    "memory_peak_mb": "peak_bytes",
+    "memory_retained_mb": "retained_bytes",
+}
+_MOVING = ("frequency_mhz", "temperature_c", "load_average_1m")
+
+
+@dataclass
+class Surroundings:
+    """``preflight``: what holds for the whole job; per arm, before its first repeat and after."""
+
+    foreign_load: float | None
+    preflight: Mapping[str, str]
+    before: dict[str, dict[str, str]] = field(default_factory=dict)
+    after: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @contextmanager
+    def around(self, arm: ArmProgress) -> Iterator[None]:
+        """Look before the arm's first repeat and after each one."""
+        name = arm.arm.name
+        if name not in self.before:
+            self.before[name] = conditions()
+        yield
+        self.after[name] = conditions()
+
+    def summary(self, name: str) -> dict[str, str]:
+        """Before the first repeat; what moves by itself also after the last."""
+        after = self.after[name]
+        moved = {f"{key}_after": after[key] for key in _MOVING if key in after}
+        load = "unknown" if self.foreign_load is None else f"{self.foreign_load:.3f}"
+        return {**self.before[name], **moved, "foreign_load": load, **self.preflight}
+
+
+def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> ArmResult:
+    """A failed arm has no checks: there is nothing that they could vouch for."""
+    repeats = arm.repeats
+    return ArmResult(
+        arm=arm.arm.name,
+        checks=() if arm.failure is not None else _checks(arm, policy, surroundings),
+        sample_count=arm.sample_count,
+        load_duration_ns=_known(repeat.load_ns for repeat in repeats),
+        first_inference_duration_ns=_known(repeat.first_inference_ns for repeat in repeats),
+        io_duration_ns=_known(repeat.io_ns for repeat in repeats),
+        memory=arm.memory,
+        conditions=surroundings.summary(arm.arm.name),
+        accelerator_used=arm.accelerator_used,
+        runtime_version=arm.runtime_version,
+        runtime_package=arm.runtime_package,
+        unavailable=unavailable_metrics(arm),
+        inputs=arm.inputs,
+        outputs=arm.outputs,
+        evaluation_outputs=arm.evaluation_outputs,
+        evaluation_failure=arm.evaluation_failure,
+        failure=arm.failure,
+    )
+
+
+def unavailable_metrics(arm: ArmProgress) -> dict[str, str]:
+    """Metric -> why this device cannot give it."""
+    reasons = dict.fromkeys(ENERGY_METRICS, power_unavailable_reason() or _NO_ENERGY_YET)
+    failed = arm.memory_failure
+    why = _NOT_TOLD if failed is None else f"the memory pass failed: {failed.message}"
+    for metric, name in _MEMORY_METRICS.items():
+        if getattr(arm.memory, name) is None:
+            reasons[metric] = why
+    return reasons
+
+
+def _checks(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> tuple[Check, ...]:
+    name = arm.arm.name
+    repeats = [
+        Repeat(
+            start_offset_ns=repeat.start_offset_ns,
+            latency_ns=repeat.latency_ns,
+            measured_count=repeat.announced_sample_count,
+            outputs_finite=repeat.outputs_finite,
+        )
+        for repeat in arm.repeats
+    ]
+    return (
+        *latency_checks(repeats, policy),
+        *condition_checks(
+            (arm.arm.accelerator, arm.accelerator_used),
+            surroundings.foreign_load,
+            surroundings.before[name],
+            surroundings.after[name],
+        ),
+    )
+
+
+def _known(values: Iterator[int | None]) -> tuple[int, ...]:
+    return tuple(value for value in values if value is not None)

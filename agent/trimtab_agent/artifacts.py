@@ -1,0 +1,122 @@
+"""The content-addressed store: files by SHA-256 and size.
+
+::
+
+    blobs/ab/abcd...-1234     complete files, read-only
+    partial/abcd...-1234      uploads on their way (see ``uploads.py``)
+    partial/tmp...            an output on its way into the store
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from trimtab_protos.digest import Digest, digest_file
+from trimtab_protos.errors import ArtifactMissing, OffsetMismatch
+
+from trimtab_agent.records import FileRef
+
+_DOWNLOAD_BYTES = 1 << 18
+_READ_ONLY = 0o444
+_TEMPORARY_PREFIX = "tmp"
+
+
+class ArtifactStore:
+    """Complete files only: what has a name here was verified."""
+
+    def __init__(self, root: Path) -> None:
+        self.partial_dir = root / "partial"
+        self._blobs = root / "blobs"
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self.partial_dir.mkdir(parents=True, exist_ok=True)
+        for leftover in self.partial_dir.glob(_TEMPORARY_PREFIX + "*"):
+            leftover.unlink()
+
+    def has(self, digest: Digest) -> bool:
+        try:
+            return self._path(digest).stat().st_size == digest.size_bytes
+        except FileNotFoundError:
+            return False
+
+    def path(self, digest: Digest) -> Path:
+        """Raises ArtifactMissing."""
+        if not self.has(digest):
+            raise ArtifactMissing(f"the device has no artifact {digest}")
+        return self._path(digest)
+
+    def missing(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
+        """Each once, in the order asked."""
+        return tuple(digest for digest in dict.fromkeys(digests) if not self.has(digest))
+
+    async def read(self, digest: Digest, offset: int) -> AsyncIterator[bytes]:
+        """Raises ArtifactMissing, or OffsetMismatch for an offset outside the file."""
+        path = self.path(digest)
+        if not 0 <= offset <= digest.size_bytes:
+            raise OffsetMismatch(
+                f"read_offset {offset} is outside the file's {digest.size_bytes} bytes",
+                committed_size=str(digest.size_bytes),
+            )
+        with path.open("rb") as file:
+            file.seek(offset)
+            while data := await asyncio.to_thread(file.read, _DOWNLOAD_BYTES):
+                yield data
+
+    def materialize(self, files: tuple[FileRef, ...], folder: Path) -> Path:
+        """Put the files under their names into the folder; returns the first one's path.
+
+        Raises ArtifactMissing, or ValueError where a name is a path.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for ref in files:
+            if ref.name in ("", "..") or Path(ref.name).name != ref.name:
+                raise ValueError(f"not a bare file name: {ref.name!r}")
+            source, target = self.path(ref.digest), folder / ref.name
+            try:
+                # A symbolic link would not do: ONNX Runtime follows it and then looks for external
+                # data in the store's own folder.
+                os.link(source, target)
+            except FileExistsError:
+                raise
+            except OSError:  # another file system, or one without hard links
+                shutil.copyfile(source, target)
+        return folder / files[0].name
+
+    def add_file(self, path: Path) -> Digest:
+        """Take a file of the agent's own (a job's output) into the store; the original stays."""
+        digest = digest_file(path)
+        if not self.has(digest):
+            descriptor, name = tempfile.mkstemp(dir=self.partial_dir, prefix=_TEMPORARY_PREFIX)
+            with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
+            self.adopt(Path(name), digest)
+        return digest
+
+    def adopt(self, verified: Path, digest: Digest) -> None:
+        """Give a file in ``partial_dir``, verified and synced, its name in the store."""
+        target = self._path(digest)
+        target.parent.mkdir(exist_ok=True)
+        verified.chmod(_READ_ONLY)
+        verified.replace(target)
+        _sync_folder(target.parent)
+
+    def remove(self, digest: Digest) -> None:
+        self._path(digest).unlink(missing_ok=True)
+
+    def _path(self, digest: Digest) -> Path:
+        return self._blobs / digest.sha256[:2] / f"{digest.sha256}-{digest.size_bytes}"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in it last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,139 @@
+"""The program ``trimtab-agent``: parse, call, print."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from trimtab_agent import __version__
+from trimtab_agent.config import (
+    MEGABYTE,
+    ConfigError,
+    Settings,
+    default_state_dir,
+    parse_listen,
+)
+from trimtab_agent.records import DeviceInfo
+from trimtab_agent.tables import device_lines, finding_lines
+
+_WRONG_USAGE = 2
+_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="trimtab-agent")
+def main() -> None:
+    """Measures models on this device with its real runtimes, for a Trimtab host."""
+
+
+@main.command()
+@click.option(
+    "--listen",
+    required=True,
+    metavar="unix:PATH|127.0.0.1:PORT",
+    help="Where to serve: a Unix socket or a loopback address (port 0: any free one).",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for artifacts and jobs.  [default: ~/.local/state/trimtab-agent]",
+)
+@click.option(
+    "--max-artifact-mb",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="The largest artifact that is taken, in megabytes.",
+)
+@click.option("--name", default="", help="How the device calls itself.  [default: its host name]")
+@click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
+def serve(
+    listen: str, state: Path | None, max_artifact_mb: int, name: str, stop_with_stdin: bool
+) -> None:
+    """Serve jobs until stopped.
+
+    \b
+    Example:
+      trimtab-agent serve --listen unix:/run/trimtab-agent/agent.sock
+    """
+    from trimtab_agent.server import serve as serve_until_stopped
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        settings = Settings(
+            listen=parse_listen(listen),
+            state_dir=(state or default_state_dir()).absolute(),
+            display_name=name,
+            max_artifact_bytes=max_artifact_mb * MEGABYTE,
+            stop_with_stdin=stop_with_stdin,
+        )
+        code = asyncio.run(serve_until_stopped(settings, _say_ready))
+    except (ConfigError, OSError) as error:
+        _refuse(error)
+    except KeyboardInterrupt:  # before the server took the signal over
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+@main.command()
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="json: one object on standard output.",
+)
+def info(output_format: str) -> None:
+    """What this device is, its runtimes and its sensors.
+
+    \b
+    Example:
+      trimtab-agent info --format json
+    """
+    device = _describe()
+    if output_format == "json":
+        click.echo(json.dumps({"agent_version": __version__, **asdict(device)}, indent=2))
+    else:
+        click.echo("\n".join(device_lines(device, __version__)))
+
+
+@main.command()
+def doctor() -> None:
+    """What stands in the way of good figures on this device.
+
+    \b
+    Example:
+      trimtab-agent doctor
+    """
+    from trimtab_agent.doctor import examine
+
+    click.echo("\n".join(finding_lines(examine())))
+
+
+def _describe() -> DeviceInfo:
+    from trimtab_agent.device import describe_device
+    from trimtab_agent.worker.discovery import describe_runtimes
+
+    with tempfile.TemporaryDirectory(prefix="trimtab-info-") as scratch:
+        runtimes = asyncio.run(describe_runtimes(Path(scratch)))
+    return describe_device(runtimes=runtimes)
+
+
+def _say_ready(address: str) -> None:
+    click.echo(f"trimtab-agent {__version__} listening on {address}", err=True)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    click.echo(f"trimtab-agent: {error}", err=True)
+    sys.exit(_WRONG_USAGE)

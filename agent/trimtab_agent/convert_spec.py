@@ -1,0 +1,278 @@
+"""What a host asks for, checked: a job's specification from protobuf to records and back.
+
+Every refusal names the field as it stands in ``BenchmarkSpec``: ``arms[0].files[1].name``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from trimtab_protos.digest import Digest
+from trimtab_protos.errors import DigestInvalid, NotServed, SpecInvalid
+from trimtab_protos.v1 import artifact_pb2, benchmark_pb2
+
+from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Policy, Reduction
+
+MAX_ARMS = 256
+MAX_FILES = 64
+MAX_REPEATS = 100
+MAX_THREADS = 1024
+MAX_DURATION_NS = 24 * 3600 * 10**9
+MAX_TEXT_LENGTH = 256
+_MAX_FILE_NAME_BYTES = 255
+
+_Evaluation = benchmark_pb2.Evaluation
+_REDUCTIONS: Mapping[int, Reduction] = {
+    _Evaluation.REDUCTION_NONE: "none",
+    _Evaluation.REDUCTION_ARGMAX: "argmax",
+}
+_SCENARIOS_TO_COME = ("offline", "periodic", "sustained")
+
+
+def digest_from_message(message: artifact_pb2.Digest) -> Digest:
+    """Raises DigestInvalid."""
+    try:
+        return Digest(message.sha256, message.size_bytes)
+    except ValueError as error:
+        raise DigestInvalid(str(error)) from error
+
+
+def digest_to_message(digest: Digest) -> artifact_pb2.Digest:
+    return artifact_pb2.Digest(sha256=digest.sha256, size_bytes=digest.size_bytes)
+
+
+def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
+    """Raises SpecInvalid with the field, or NotServed for what this release does not do."""
+    _refuse_unserved(message)
+    arms = tuple(_arm(arm, f"arms[{index}]") for index, arm in enumerate(message.arms))
+    _check_range(len(arms), 1, MAX_ARMS, "arms", "the number of arms")
+    _check_unique((arm.name for arm in arms), "arms", "arm name")
+    return JobSpec(
+        arms=arms,
+        repeat_count=_repeat_count(message),
+        policy=_policy(message.policy),
+        inputs=_digest(message.inputs, "inputs") if message.HasField("inputs") else None,
+        input_seed=_input_seed(message.input_seed),
+        evaluation=_evaluation(message.evaluation) if message.HasField("evaluation") else None,
+    )
+
+
+def spec_to_message(spec: JobSpec) -> benchmark_pb2.BenchmarkSpec:
+    message = benchmark_pb2.BenchmarkSpec(
+        arms=[_arm_message(arm) for arm in spec.arms],
+        round_robin=benchmark_pb2.RoundRobin(repeat_count=spec.repeat_count),
+        single_stream=benchmark_pb2.SingleStream(),
+        policy=_policy_message(spec.policy),
+        input_seed=spec.input_seed,
+    )
+    if spec.inputs is not None:
+        message.inputs.CopyFrom(digest_to_message(spec.inputs))
+    if spec.evaluation is not None:
+        numbers = {name: number for number, name in _REDUCTIONS.items()}
+        message.evaluation.inputs.CopyFrom(digest_to_message(spec.evaluation.inputs))
+        message.evaluation.reduction = numbers[spec.evaluation.reduction]  # type: ignore[assignment]
+    return message
+
+
+def check_text(text: str, field: str) -> str:
+    """Raises SpecInvalid where it is empty, too long, or would garble a terminal."""
+    if not text:
+        raise _invalid(field, "is missing")
+    if len(text) > MAX_TEXT_LENGTH or not text.isprintable():
+        raise _invalid(field, f"must be at most {MAX_TEXT_LENGTH} printable characters")
+    return text
+
+
+def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
+    schedule = message.WhichOneof("schedule")
+    scenario = message.WhichOneof("scenario")
+    policy = message.policy
+    unserved = {
+        "the interleaved schedule": schedule == "interleaved",
+        f"the {scenario} scenario": scenario in _SCENARIOS_TO_COME,
+        "operator profiles": message.profile_operators,
+        "a choice of sensors": bool(message.sensors),
+        "the top-5 reduction": message.evaluation.reduction == _Evaluation.REDUCTION_TOP5,
+        "a target precision": policy.target_precision != 0,
+        "waiting for a start temperature": policy.max_start_temperature_celsius != 0
+        or policy.HasField("cooldown_timeout"),
+    }
+    for what, asked in unserved.items():
+        if asked:
+            raise NotServed(f"this agent does not serve {what} yet")
+
+
+def _repeat_count(message: benchmark_pb2.BenchmarkSpec) -> int:
+    if message.WhichOneof("schedule") is None:
+        raise _invalid("schedule", "is missing: set round_robin")
+    if message.WhichOneof("scenario") is None:
+        raise _invalid("scenario", "is missing: set single_stream")
+    count = message.round_robin.repeat_count
+    return _check_range(count, 1, MAX_REPEATS, "round_robin.repeat_count")
+
+
+def _input_seed(seed: int) -> int:
+    if seed < 0:
+        raise _invalid("input_seed", f"must not be negative, was {seed}")
+    return seed
+
+
+def _arm(message: benchmark_pb2.Arm, field: str) -> Arm:
+    files = tuple(
+        FileRef(
+            _file_name(file.name, f"{field}.files[{index}].name"),
+            _digest(file.digest, f"{field}.files[{index}].digest"),
+        )
+        for index, file in enumerate(message.files)
+    )
+    _check_range(len(files), 1, MAX_FILES, f"{field}.files", "the number of files")
+    _check_unique((file.name for file in files), f"{field}.files", "file name")
+    threads = message.thread_count
+    return Arm(
+        name=check_text(message.name, f"{field}.name"),
+        files=files,
+        runtime=check_text(message.runtime, f"{field}.runtime"),
+        accelerator=check_text(message.accelerator, f"{field}.accelerator"),
+        thread_count=_check_range(threads, 1, MAX_THREADS, f"{field}.thread_count"),
+        format=check_text(message.format, f"{field}.format"),
+        runtime_options=_options(message.runtime_options, f"{field}.runtime_options"),
+        input_shapes=_input_shapes(message.input_shapes, f"{field}.input_shapes"),
+    )
+
+
+def _file_name(name: str, field: str) -> str:
+    if not name:
+        raise _invalid(field, "is missing")
+    if name in (".", "..") or "/" in name or "\\" in name:
+        raise _invalid(field, f"must be a bare file name, not a path: {name[:80]!r}")
+    if not name.isprintable() or len(name.encode()) > _MAX_FILE_NAME_BYTES:
+        raise _invalid(field, f"must be at most {_MAX_FILE_NAME_BYTES} printable bytes")
+    return name
+
+
+def _digest(message: artifact_pb2.Digest, field: str) -> Digest:
+    try:
+        return Digest(message.sha256, message.size_bytes)
+    except ValueError as error:
+        raise _invalid(field, str(error)) from error
+
+
+def _options(options: Mapping[str, str], field: str) -> dict[str, str]:
+    return {
+        check_text(key, field): check_text(value, f"{field}[{key!r}]")
+        for key, value in sorted(options.items())
+    }
+
+
+def _input_shapes(
+    shapes: Iterable[benchmark_pb2.InputShape], field: str
+) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for index, shape in enumerate(shapes):
+        name = check_text(shape.name, f"{field}[{index}].name")
+        if name in found:
+            raise _invalid(field, f"the input {name!r} stands there twice")
+        if any(size < 1 for size in shape.dimensions):
+            sizes = list(shape.dimensions)
+            raise _invalid(f"{field}[{index}].dimensions", f"must be 1 or more each, were {sizes}")
+        found[name] = tuple(shape.dimensions)
+    return found
+
+
+def _evaluation(message: benchmark_pb2.Evaluation) -> EvaluationSpec:
+    reduction = _REDUCTIONS.get(message.reduction)
+    if reduction is None:
+        raise _invalid("evaluation.reduction", "is missing: set REDUCTION_NONE or REDUCTION_ARGMAX")
+    return EvaluationSpec(_digest(message.inputs, "evaluation.inputs"), reduction)
+
+
+def _policy(message: benchmark_pb2.MeasurementPolicy) -> Policy:
+    minimum = _duration(message, "min_duration", least=1)
+    maximum = _duration(message, "max_duration", least=1)
+    if maximum < minimum:
+        raise _invalid("policy.max_duration", "is less than policy.min_duration")
+    return Policy(
+        min_duration_ns=minimum,
+        max_duration_ns=maximum,
+        min_sample_count=_at_least_one(message, "min_sample_count"),
+        warmup_duration_ns=_duration(message, "warmup_duration", least=0),
+        min_warmup_count=_at_least_one(message, "min_warmup_count"),
+        process_timeout_ns=_duration(message, "process_timeout", least=1),
+    )
+
+
+def _duration(message: benchmark_pb2.MeasurementPolicy, name: str, least: int) -> int:
+    field = f"policy.{name}"
+    if not message.HasField(name):  # type: ignore[arg-type]
+        raise _invalid(field, "is missing: the device fills in nothing")
+    value: Duration = getattr(message, name)
+    nanoseconds = value.seconds * 10**9 + value.nanos
+    if not least <= nanoseconds <= MAX_DURATION_NS:
+        above = "more than 0" if least else "0 or more"
+        raise _invalid(field, f"must be {above} and at most a day, was {nanoseconds / 1e9:g} s")
+    return nanoseconds
+
+
+def _at_least_one(message: benchmark_pb2.MeasurementPolicy, name: str) -> int:
+    count: int = getattr(message, name)
+    if count < 1:
+        raise _invalid(f"policy.{name}", f"must be 1 or more, was {count} (or is missing)")
+    return count
+
+
+def _check_range(value: int, least: int, most: int, field: str, what: str = "the value") -> int:
+    if not least <= value <= most:
+        raise _invalid(field, f"{what} must be from {least} to {most}, was {value}")
+    return value
+
+
+def _check_unique(names: Iterable[str], field: str, what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise _invalid(field, f"the {what} {name!r} stands there twice")
+        seen.add(name)
+
+
+def _invalid(field: str, what: str) -> SpecInvalid:
+    return SpecInvalid(f"{field}: {what}", field=field)
+
+
+def _arm_message(arm: Arm) -> benchmark_pb2.Arm:
+    return benchmark_pb2.Arm(
+        name=arm.name,
+        files=[
+            benchmark_pb2.ArtifactFile(name=file.name, digest=digest_to_message(file.digest))
+            for file in arm.files
+        ],
+        runtime=arm.runtime,
+        accelerator=arm.accelerator,
+        thread_count=arm.thread_count,
+        runtime_options=arm.runtime_options,
+        format=arm.format,
+        input_shapes=[
+            benchmark_pb2.InputShape(name=name, dimensions=dimensions)
+            for name, dimensions in arm.input_shapes.items()
+        ],
+    )
+
+
+def _policy_message(policy: Policy) -> benchmark_pb2.MeasurementPolicy:
+    durations: dict[str, Any] = {
+        "min_duration": duration_message(policy.min_duration_ns),
+        "max_duration": duration_message(policy.max_duration_ns),
+        "warmup_duration": duration_message(policy.warmup_duration_ns),
+        "process_timeout": duration_message(policy.process_timeout_ns),
+    }
+    return benchmark_pb2.MeasurementPolicy(
+        min_sample_count=policy.min_sample_count,
+        min_warmup_count=policy.min_warmup_count,
+        **durations,
+    )
+
+
+def duration_message(nanoseconds: int) -> Duration:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return Duration(seconds=seconds, nanos=rest)

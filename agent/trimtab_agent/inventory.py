@@ -1,0 +1,41 @@
+"""What the device is and which runtimes it has; runtimes are asked once in an agent's life."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from trimtab_agent.device import describe_device
+from trimtab_agent.records import DeviceInfo, RuntimeInfo
+from trimtab_agent.worker.discovery import describe_runtimes
+
+
+class Inventory:
+    """``display_name`` empty: the device's own."""
+
+    def __init__(self, scratch: Path, display_name: str) -> None:
+        self._scratch = scratch
+        self._display_name = display_name
+        self._described: asyncio.Task[tuple[RuntimeInfo, ...]] | None = None
+
+    def start(self) -> None:
+        """Begin to ask the runtimes, in workers of their own."""
+        self._described = asyncio.create_task(describe_runtimes(self._scratch))
+
+    async def stop(self) -> None:
+        if self._described is not None:
+            self._described.cancel()
+            await asyncio.gather(self._described, return_exceptions=True)
+
+    async def runtimes(self) -> tuple[RuntimeInfo, ...]:
+        """Waits for the answer; a caller that gives up does not end the asking."""
+        if self._described is None:
+            self.start()
+        assert self._described is not None  # noqa: S101 - started above
+        return await asyncio.shield(self._described)
+
+    async def device(self) -> DeviceInfo:
+        runtimes = await self.runtimes()
+        info = await asyncio.to_thread(describe_device, runtimes=runtimes)
+        return replace(info, display_name=self._display_name or info.display_name)

@@ -1,0 +1,123 @@
+"""Runs one job: repeats in turns (A B C A B C ...), then memory, then accuracy, arm by arm."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab_protos.failure import Failure
+
+from trimtab_agent.arm_passes import ArmPasses
+from trimtab_agent.arm_progress import ArmProgress
+from trimtab_agent.arm_result import Surroundings, arm_result
+from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.doctor import null_median_ns
+from trimtab_agent.housekeeping import give_memory_back
+from trimtab_agent.job_log import JobLog
+from trimtab_agent.load import measure_foreign_load
+from trimtab_agent.quiet import Quiet
+from trimtab_agent.records import ArmFinished, ArmResult, JobFinished, StateChanged
+
+_LOG = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """``scratch`` is wiped: what lies there is an earlier agent's."""
+
+    def __init__(self, artifacts: ArtifactStore, scratch: Path, quiet: Quiet) -> None:
+        self._artifacts = artifacts
+        self._scratch = scratch
+        self._quiet = quiet
+        self._harness: str | None = None
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+
+    async def run(self, log: JobLog) -> None:
+        """Run the job to its end; cancelling kills the worker and leaves the end to the caller."""
+        folder = self._scratch / log.view.job_id
+        folder.mkdir()
+        failure = None
+        try:
+            give_memory_back()
+            await log.record(StateChanged("preparing"))
+            await self._run_arms(log, folder)
+        except Exception as error:
+            _LOG.exception("job %s", log.view.job_id)
+            failure = _unexpected(error)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        arms = _in_order(log)
+        if failure is None and all(arm.failure is not None for arm in arms):
+            failure = arms[0].failure
+        await log.record(JobFinished("failed" if failure else "succeeded", failure, arms))
+
+    async def _run_arms(self, log: JobLog, folder: Path) -> None:
+        spec = log.view.spec
+        arms = [
+            ArmProgress(
+                arm, index, str(self._artifacts.materialize(arm.files, folder / f"arm-{index}"))
+            )
+            for index, arm in enumerate(spec.arms)
+        ]
+        surroundings = await self._surroundings(folder)
+        passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
+        await _Rounds(log, passes, surroundings, self._quiet).run(arms)
+
+    async def _surroundings(self, folder: Path) -> Surroundings:
+        load = await measure_foreign_load()
+        if self._harness is None:
+            median_ns = await null_median_ns(folder)
+            known = isinstance(median_ns, (int, float))
+            self._harness = f"{median_ns:.0f}" if known else f"unknown: {median_ns}"
+        return Surroundings(load, {"harness_null_ns": self._harness})
+
+
+@dataclass
+class _Rounds:
+    log: JobLog
+    passes: ArmPasses
+    surroundings: Surroundings
+    quiet: Quiet
+
+    async def run(self, arms: list[ArmProgress]) -> None:
+        spec = self.log.view.spec
+        for index in range(spec.repeat_count):
+            for arm in _active(arms):
+                with self.quiet, self.surroundings.around(arm):
+                    await self.passes.repeat(arm, index)
+                if arm.failure is not None:
+                    await self._report(arm)
+        for arm in _active(arms):
+            with self.quiet:
+                await self.passes.memory(arm)
+        for arm in _active(arms):
+            if spec.evaluation is not None:
+                await self.passes.evaluate(arm, spec.evaluation)
+            await self._report(arm)
+
+    async def _report(self, arm: ArmProgress) -> None:
+        policy = self.log.view.spec.policy
+        result = await asyncio.to_thread(arm_result, arm, policy, self.surroundings)
+        await self.log.record(ArmFinished(result), arm.arm.name)
+
+
+def _active(arms: list[ArmProgress]) -> list[ArmProgress]:
+    return [arm for arm in arms if arm.failure is None]
+
+
+def _in_order(log: JobLog) -> tuple[ArmResult, ...]:
+    """As the specification has them; they finish in another order where one fails."""
+    places = {arm.name: place for place, arm in enumerate(log.view.spec.arms)}
+    return tuple(sorted(log.view.arms, key=lambda result: places[result.arm]))
+
+
+def _unexpected(error: Exception) -> Failure:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure("resources", "the device's disk is full: free some room")
+    name = type(error).__name__
+    return Failure("harness", f"the agent failed with {name}; its log on the device says more")

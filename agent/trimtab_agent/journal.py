@@ -1,0 +1,100 @@
+"""An append-only file of JSON records, each with its checksum; a torn tail is cut off.
+
+A line is eight hex digits of CRC-32, a space, the JSON, a newline. Reading stops at the first line
+that does not check: what follows it cannot be trusted to be in order.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import zlib
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_LOG = logging.getLogger(__name__)
+_CHECKSUM_LENGTH = 8
+
+
+class Journal:
+    """Records are counted from 0; only their places in the file are kept in memory.
+
+    No file stays open: a device keeps a hundred jobs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError where the file cannot be read; a bad tail is cut off and logged."""
+        self._path = path
+        self._starts = array("q")
+        path.touch()
+        self._end = self._scan()
+        size = path.stat().st_size
+        if size > self._end:
+            _LOG.warning(
+                "%s: cut off %d bytes after record %d, which are torn or damaged",
+                path,
+                size - self._end,
+                len(self._starts),
+            )
+            os.truncate(path, self._end)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def append(self, record: dict[str, Any]) -> None:
+        """In the operating system's hands on return; on the disk after :meth:`sync`."""
+        line = _encode(record)
+        with self._path.open("ab") as file:
+            file.write(line)
+        self._starts.append(self._end)
+        self._end += len(line)
+
+    def sync(self) -> None:
+        with self._path.open("ab") as file:
+            os.fsync(file.fileno())
+
+    def read(self, index: int) -> dict[str, Any]:
+        """Raises IndexError where there is no such record, ValueError where it was damaged."""
+        start = self._starts[index]
+        end = self._starts[index + 1] if index + 1 < len(self._starts) else self._end
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return _decode(file.read(end - start))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self.read(index) for index in range(len(self)))
+
+    def _scan(self) -> int:
+        """Returns where the good records end, in bytes."""
+        end = 0
+        with self._path.open("rb") as file:
+            for line in file:
+                try:
+                    _checked(line)
+                except ValueError:
+                    break
+                self._starts.append(end)
+                end += len(line)
+        return end
+
+
+def _encode(record: dict[str, Any]) -> bytes:
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(_checked(line))
+    return record
+
+
+def _checked(line: bytes) -> bytes:
+    if not line.endswith(b"\n"):
+        raise ValueError("the record is not complete")
+    checksum, text = line[:_CHECKSUM_LENGTH], line[_CHECKSUM_LENGTH + 1 : -1]
+    if int(checksum, 16) != zlib.crc32(text):
+        raise ValueError("the record's checksum is wrong")
+    return text

@@ -1,0 +1,54 @@
+"""Runtimes that are missing or broken are "unavailable: reason", never a crash or silence."""
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from trimtab_agent.runtimes import registry
+from trimtab_agent.runtimes.base import RuntimeMissing
+from trimtab_agent.runtimes.litert import LiteRt
+from trimtab_agent.runtimes.onnxruntime import OnnxRuntime
+from trimtab_agent.worker.discovery import describe_runtimes
+
+
+def entries(value: str) -> tuple[EntryPoint, ...]:
+    return (EntryPoint("acme", value, registry.GROUP),)
+
+
+async def test_every_registered_runtime_is_described_from_a_worker(tmp_path: Path) -> None:
+    infos = {info.name: info for info in await describe_runtimes(tmp_path)}
+    assert set(infos) >= {"litert", "null", "onnxruntime"}
+    assert infos["onnxruntime"].model_formats == ("onnx",)
+    assert infos["onnxruntime"].accelerators[0] == "cpu"
+    assert infos["litert"].package == "ai_edge_litert"
+    assert all(info.version for info in infos.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("no_such_module:Runtime", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("pathlib:Path", "is not a trimtab Runtime"),
+    ],
+)
+def test_a_broken_entry_point_is_unavailable_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, value: str, reason: str
+) -> None:
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries(value))
+    assert reason in registry.describe_runtime("acme").unavailable_reason
+    with pytest.raises(RuntimeMissing):
+        registry.create_runtime("acme")
+
+
+def test_a_missing_library_is_unavailable_and_names_what_was_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for package in ("ai_edge_litert", "tflite_runtime", "tensorflow"):
+        monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    assert "onnxruntime cannot be imported" in OnnxRuntime().availability().unavailable_reason
+    reason = LiteRt().availability().unavailable_reason
+    for package in ("ai_edge_litert", "tflite_runtime", "tensorflow"):
+        assert package in reason
