@@ -1,0 +1,96 @@
+"""Files already made, by what they were made from; a hit is hashed again before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from trimtab_protos.digest import digest_file
+
+from trimtab import __version__
+
+_TOOLS = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "onnxconverter-common",
+    "litert-torch",
+    "ai-edge-quantizer",
+    "ai-edge-litert",
+    "numpy",
+)
+
+
+def content_key(parts: Mapping[str, Any]) -> str:
+    """SHA-256 over plain data and the versions of every tool that takes part."""
+    text = json.dumps({**parts, "tools": tool_versions()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def arrays_digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
+    hasher = hashlib.sha256()
+    for array in arrays:
+        hasher.update(f"{array.dtype}{array.shape}".encode())
+        hasher.update(np.ascontiguousarray(array).tobytes())
+    return hasher.hexdigest()
+
+
+def tool_versions() -> dict[str, str]:
+    return {"trimtab": __version__, **{name: _version(name) for name in _TOOLS}}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@dataclass(frozen=True)
+class Cache:
+    folder: Path
+
+    def fetch(self, key: str, target: Path) -> tuple[str, ...] | None:
+        """Copies the file to ``target`` and gives its lineage; None: not here, or damaged."""
+        try:
+            entry = json.loads(self._entry(key).read_text())
+            if digest_file(self._file(key)).sha256 != entry["sha256"]:
+                return None
+            copy_whole(self._file(key), target)
+            return tuple(str(sentence) for sentence in entry["lineage"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, key: str, source: Path, lineage: tuple[str, ...]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        copy_whole(source, self._file(key))
+        entry = {"sha256": digest_file(source).sha256, "lineage": lineage}
+        temporary = self._entry(key).with_suffix(".part")
+        temporary.write_text(json.dumps(entry))
+        temporary.replace(self._entry(key))
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}.model"
+
+    def _entry(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """The target is there only when it is whole and on disk."""
+    temporary = target.with_name(f"{target.name}.part")
+    with source.open("rb") as reading, temporary.open("wb") as writing:
+        shutil.copyfileobj(reading, writing)
+        writing.flush()
+        os.fsync(writing.fileno())
+    temporary.replace(target)

@@ -1,0 +1,106 @@
+"""What a compression pass is.
+
+A pass acts at one of two stages: on the model in torch (:class:`ModelPass`: prune, factorize,
+distill) or on the exported file (:class:`ArtifactPass`: quantize). A recipe applies those of the
+first stage, exports, and applies those of the second.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from trimtab.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Stage = Literal["model", "artifact"]
+Need = Literal["calibration_data", "train_data"]
+
+
+class PassConfig(BaseModel):
+    """Settings of a pass; every field has a description, which help, docs and search read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+ConfigT = TypeVar("ConfigT", bound=PassConfig)
+
+
+class PassRejected(Exception):
+    """The pass cannot do this here; the text is the reason that is shown."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    path: Path
+    format: str
+
+
+@dataclass(frozen=True)
+class PassContext:
+    """``scratch``: a folder for temporary files, removed afterwards."""
+
+    task: Task
+    scratch: Path
+
+
+class Pass(ABC, Generic[ConfigT]):
+    """``modules`` must be installed. Ordering is data: ``never_after`` names earlier passes."""
+
+    name: ClassVar[str]
+    stage: ClassVar[Stage]
+    config: ClassVar[type[PassConfig]]
+    modules: ClassVar[tuple[str, ...]] = ()
+    only_once: ClassVar[bool] = True
+    never_after: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def order_problem(cls, earlier: Sequence[str]) -> str | None:
+        """Why the pass cannot follow these."""
+        if cls.only_once and cls.name in earlier:
+            return f"pass {cls.name} stands twice in one recipe; once is allowed"
+        before = next((name for name in earlier if name in cls.never_after), None)
+        return f"pass {cls.name} cannot follow {before}; put it before" if before else None
+
+    def requires(self, config: ConfigT) -> frozenset[Need]:
+        """Data that the task must provide."""
+        return frozenset()
+
+
+class ModelPass(Pass[ConfigT]):
+    """Never follows a pass of the artifact stage: there is no model left then."""
+
+    stage: ClassVar[Stage] = "model"
+
+    def rejects(self, model: nn.Module, config: ConfigT) -> str | None:
+        """Why the model does not suit the pass."""
+        return None
+
+    @abstractmethod
+    def apply(
+        self, model: nn.Module, config: ConfigT, context: PassContext
+    ) -> tuple[nn.Module, str]:
+        """A new model, and a sentence on what was done. Raises PassRejected."""
+
+
+class ArtifactPass(Pass[ConfigT]):
+    stage: ClassVar[Stage] = "artifact"
+
+    def rejects(self, model_format: str, config: ConfigT) -> str | None:
+        """Why files of this format do not suit the pass."""
+        return None
+
+    def data_key(self, config: ConfigT, context: PassContext) -> str:
+        """A digest of the task's data that the result depends on; empty: on none."""
+        return ""
+
+    @abstractmethod
+    def apply(self, source: ModelFile, target: Path, config: ConfigT, context: PassContext) -> str:
+        """Writes ``target``; a sentence on what was done. Raises PassRejected."""

@@ -1,0 +1,100 @@
+"""torch -> ONNX, checked in ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from trimtab.export.base import Exporter, ExportRequest, one_line
+from trimtab.task import Arrays, NamedArrays, single_samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class OnnxExporter(Exporter):
+    format: ClassVar[str] = "onnx"
+    suffix: ClassVar[str] = ".onnx"
+    modules: ClassVar[tuple[str, ...]] = ("torch", "onnx", "onnxscript", "onnxruntime")
+
+    def export(self, request: ExportRequest, target: Path) -> str:
+        """With an open batch dimension where the model allows it, else with a batch of 1."""
+        if request.dynamic_shapes is not None:
+            _export(request, request.example_inputs, request.dynamic_shapes, target)
+            return f"{_described(target)}, with the task's dynamic shapes"
+        try:
+            _export(request, _doubled(request.example_inputs), _open_batch(request), target)
+            return f"{_described(target)}, batch dimension open"
+        except Exception as error:  # torch.export specialises for reasons of many kinds
+            _export(request, request.example_inputs, None, target)
+            return f"{_described(target)}, batch of 1 ({one_line(error, 120)})"
+
+    def run(self, path: Path, inputs: NamedArrays) -> Arrays:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        runs = [session.run(None, dict(sample)) for sample in single_samples(inputs)]
+        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+
+
+def _export(
+    request: ExportRequest, arguments: tuple[Tensor, ...], dynamic_shapes: Any, target: Path
+) -> None:
+    import torch
+
+    torch.onnx.export(
+        request.model,
+        arguments,
+        str(target),
+        dynamo=True,
+        external_data=False,
+        input_names=list(request.input_names),
+        output_names=list(request.output_names),
+        dynamic_shapes=dynamic_shapes,
+        verbose=False,
+    )
+    _strip_traces(target)
+
+
+def _doubled(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A batch of 2: torch.export takes a dimension of 1 for a constant."""
+    import torch
+
+    return tuple(torch.cat([each, each]) if each.ndim else each for each in inputs)
+
+
+def _open_batch(request: ExportRequest) -> tuple[dict[int, Any] | None, ...]:
+    import torch
+
+    batch = torch.export.Dim("batch")
+    return tuple({0: batch} if each.ndim else None for each in request.example_inputs)
+
+
+def _strip_traces(path: Path) -> None:
+    """Source paths and stack traces of this machine have no business on a device."""
+    import onnx
+
+    model = onnx.load(path)
+    for node in (*model.graph.node, *(node for each in model.functions for node in each.node)):
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for holder in (model.graph, *model.functions, *model.graph.value_info):
+        holder.ClearField("metadata_props")
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.ClearField("metadata_props")
+    onnx.save(model, path)
+
+
+def _described(path: Path) -> str:
+    import onnx
+    import torch
+
+    opset = next(each.version for each in onnx.load(path).opset_import if not each.domain)
+    return f"exported to ONNX opset {opset} with torch {torch.__version__}"

@@ -1,0 +1,29 @@
+"""Exporters by format, from the entry points ``trimtab.exporters``."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from trimtab.export.base import Exporter, ExportFailed
+from trimtab.extras import missing_modules
+from trimtab.plugins import load_plugin
+
+GROUP = "trimtab.exporters"
+
+
+def load_exporter(name: str) -> Exporter:
+    """Raises ExportFailed for an unknown format, and where a library is missing."""
+    try:
+        plugin = load_plugin(GROUP, name)
+    except KeyError as error:
+        raise ExportFailed(f"there is no exporter for {name}") from error
+    if plugin.unavailable:
+        raise ExportFailed(f"exporter {name} is unavailable: {plugin.unavailable}")
+    exporter = cast(Exporter, plugin.loaded())
+    missing = missing_modules(*exporter.modules)
+    if missing:
+        raise ExportFailed(
+            f"exporter {name} is unavailable: {', '.join(missing)} not installed "
+            "(pip install 'trimtab[compress]')"
+        )
+    return exporter

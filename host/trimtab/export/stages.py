@@ -1,0 +1,132 @@
+"""One variant in one format: passes on the model, export, passes on the file, each checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_whole
+from trimtab.compress.passes import ModelFile, PassContext
+from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
+from trimtab.compress.quiet import quiet
+from trimtab.export.base import Exporter, ExportFailed, ExportRequest, one_line
+from trimtab.export.fingerprint import model_fingerprint
+from trimtab.export.registry import load_exporter
+from trimtab.export.verify import Reference, reference_outputs
+from trimtab.project import PassStep
+from trimtab.task import Task, seed_everything
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Made:
+    path: Path
+    lineage: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A model after its model-stage passes, with what identifies it and what it computes."""
+
+    model: nn.Module
+    lineage: tuple[str, ...]
+    fingerprint: str
+    reference: Reference
+
+
+class Stages:
+    """Keeps a campaign's models, so that formats and recipes share what they have in common."""
+
+    def __init__(self, task: Task, cache_dir: Path) -> None:
+        self._task = task
+        self._cache = Cache(cache_dir)
+        self._prepared: dict[str, _Prepared] = {}
+        self._failed_exports: dict[str, ExportFailed] = {}
+
+    def make(
+        self, steps: Sequence[PassStep], model_format: str, target: Path, scratch: Path
+    ) -> Made:
+        """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
+        recipe = recipe_of(steps)
+        context = PassContext(self._task, scratch)
+        exporter = load_exporter(model_format)
+        prepared = self._prepare(recipe.on_model, context)
+        source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)
+        exported = self._export(prepared, exporter, source.path)
+        final, done = apply_to_artifact(
+            recipe.on_artifact,
+            source,
+            context,
+            self._cache,
+            lambda path: _checked(exporter, path, prepared.reference),
+        )
+        copy_whole(final.path, target)
+        return Made(target, (*prepared.lineage, *exported, *done))
+
+    def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
+        key = repr([each.step.as_data() for each in steps])
+        if key not in self._prepared:
+            model, lineage = apply_to_model(steps, self._task.model, context)
+            with quiet():
+                fingerprint = model_fingerprint(model, self._task.example_inputs)
+            reference = reference_outputs(model, self._task)
+            self._prepared[key] = _Prepared(model, lineage, fingerprint, reference)
+        return self._prepared[key]
+
+    def _export(self, prepared: _Prepared, exporter: Exporter, target: Path) -> tuple[str, ...]:
+        request = self._request(prepared)
+        key = content_key(
+            {
+                "model": prepared.fingerprint,
+                "format": exporter.format,
+                "names": [request.input_names, request.output_names],
+                "shapes": repr(request.dynamic_shapes),
+                "samples": arrays_digest(prepared.reference.inputs.values()),
+            }
+        )
+        if key in self._failed_exports:
+            raise self._failed_exports[key]
+        lineage = self._cache.fetch(key, target)
+        if lineage is not None:
+            return lineage
+        try:
+            lineage = self._export_anew(request, prepared.reference, exporter, target)
+        except ExportFailed as error:
+            self._failed_exports[key] = error
+            raise
+        self._cache.keep(key, target, lineage)
+        return lineage
+
+    def _export_anew(
+        self, request: ExportRequest, reference: Reference, exporter: Exporter, target: Path
+    ) -> tuple[str, ...]:
+        seed_everything(self._task.seed)
+        try:
+            with quiet():
+                sentence = exporter.export(request, target)
+                comparison = exporter.verify(target, reference)
+        except ExportFailed:
+            raise
+        except Exception as error:  # converters raise their own kinds
+            raise ExportFailed(
+                f"the model cannot be exported to {exporter.format}: {one_line(error)}"
+            ) from error
+        return sentence, f"verified: {comparison}"
+
+    def _request(self, prepared: _Prepared) -> ExportRequest:
+        return ExportRequest(
+            model=prepared.model,
+            example_inputs=self._task.example_inputs,
+            input_names=self._task.input_names,
+            output_names=self._task.output_names(len(prepared.reference.outputs)),
+            dynamic_shapes=self._task.dynamic_shapes(),
+        )
+
+
+def _checked(exporter: Exporter, path: Path, reference: Reference) -> str:
+    with quiet():
+        return f"checked: {exporter.check(path, reference)}"

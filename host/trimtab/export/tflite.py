@@ -1,0 +1,86 @@
+"""torch -> .tflite, checked in LiteRT."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from trimtab.export.base import Exporter, ExportRequest
+from trimtab.task import Arrays, NamedArrays, as_tensors, single_samples
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Array = npt.NDArray[Any]
+
+
+class TfliteExporter(Exporter):
+    format: ClassVar[str] = "tflite"
+    suffix: ClassVar[str] = ".tflite"
+    modules: ClassVar[tuple[str, ...]] = ("torch", "litert_torch", "ai_edge_litert")
+
+    def export(self, request: ExportRequest, target: Path) -> str:
+        """Always with a batch of 1: the converter fixes shapes."""
+        import litert_torch
+
+        named = _named(request.model, request.output_names).eval()
+        inputs = dict(zip(request.input_names, request.example_inputs, strict=True))
+        litert_torch.convert(named, sample_kwargs=inputs).export(str(target))
+        return f"exported to .tflite with litert-torch {version('litert-torch')}, batch of 1"
+
+    def run(self, path: Path, inputs: NamedArrays) -> Arrays:
+        """Inputs go in by their order in the file, as on a device, where only that is known."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter.allocate_tensors()
+        runs = [_run_once(interpreter, sample) for sample in single_samples(inputs)]
+        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+
+
+def _named(model: nn.Module, output_names: tuple[str, ...]) -> nn.Module:
+    """The model with inputs by keyword and outputs in a dictionary: the names go into the file."""
+    from torch import nn
+
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+            outputs = as_tensors(self.model(*inputs.values()))
+            return dict(zip(output_names, outputs, strict=True))
+
+    return Named()
+
+
+def _run_once(interpreter: Any, sample: NamedArrays) -> Arrays:
+    details = interpreter.get_input_details()
+    for detail, array in zip(details, sample.values(), strict=True):
+        interpreter.set_tensor(detail["index"], _to_stored(array, detail))
+    interpreter.invoke()
+    return tuple(
+        _to_real(interpreter.get_tensor(detail["index"]), detail)
+        for detail in interpreter.get_output_details()
+    )
+
+
+def _to_stored(array: Array, detail: dict[str, Any]) -> Array:
+    scale, zero_point = detail["quantization"]
+    dtype = np.dtype(detail["dtype"])
+    if not scale:
+        return array.astype(dtype)
+    limits = np.iinfo(dtype)
+    steps = np.round(array / scale) + zero_point
+    return np.asarray(np.clip(steps, limits.min, limits.max).astype(dtype))
+
+
+def _to_real(array: Array, detail: dict[str, Any]) -> Array:
+    scale, zero_point = detail["quantization"]
+    if not scale:
+        return np.asarray(array)
+    return np.asarray((array.astype(np.float32) - zero_point) * np.float32(scale))

@@ -1,0 +1,74 @@
+"""Every metric by name: the same words in project files, JSON, tables and plots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """``open_lower`` and ``open_upper``: the bound itself is never reached (a latency is above 0).
+
+    A bound of None: there is none. ``unit`` is "" for a plain ratio; fractions run from 0 to 1.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    description: str
+    lower_bound: float | None = None
+    upper_bound: float | None = None
+    open_lower: bool = False
+    open_upper: bool = False
+
+
+def _positive(name: str, unit: str, better: Better, description: str) -> MetricInfo:
+    return MetricInfo(name, unit, better, description, lower_bound=0.0, open_lower=True)
+
+
+def _not_negative(name: str, unit: str, better: Better, description: str) -> MetricInfo:
+    return MetricInfo(name, unit, better, description, lower_bound=0.0)
+
+
+METRICS: dict[str, MetricInfo] = {
+    info.name: info
+    for info in (
+        _positive("latency_p50_ms", "ms", "lower", "median time of one inference"),
+        _positive("latency_p90_ms", "ms", "lower", "9 of 10 inferences are at most this slow"),
+        _positive("latency_p99_ms", "ms", "lower", "99 of 100 inferences are at most this slow"),
+        _positive("latency_mean_ms", "ms", "lower", "mean time of one inference"),
+        _not_negative("io_ms", "ms", "lower", "copying inputs in and outputs out, once"),
+        _positive("load_ms", "ms", "lower", "cold load of the model in a fresh process"),
+        _positive("first_inference_ms", "ms", "lower", "the first inference after loading"),
+        _positive("throughput_per_s", "1/s", "higher", "inferences a second, back to back"),
+        _positive("memory_peak_mb", "MB", "lower", "peak resident memory during inference"),
+        _positive("memory_load_peak_mb", "MB", "lower", "peak resident memory while loading"),
+        _not_negative("memory_model_mb", "MB", "lower", "what the model adds to the runtime"),
+        _positive("memory_runtime_mb", "MB", "lower", "the runtime imported, without a model"),
+        _not_negative("memory_retained_mb", "MB", "lower", "not returned after closing the model"),
+        _positive("energy_mj", "mJ", "lower", "energy of one inference, idle power included"),
+        MetricInfo("energy_net_mj", "mJ", "lower", "energy of one inference above idle"),
+        _positive("power_mean_w", "W", "lower", "mean power while measuring"),
+        _not_negative("size_mb", "MB", "lower", "the artifact's files"),
+        _not_negative("download_mb", "MB", "lower", "the artifact as an update, zstd-compressed"),
+        MetricInfo(
+            "accuracy", "fraction", "higher", "the task's metric through the runtime", 0.0, 1.0
+        ),
+        MetricInfo(
+            "accuracy_drop",
+            "fraction",
+            "lower",
+            "accuracy of the float model minus this one's",
+            -1.0,
+            1.0,
+            open_lower=True,
+        ),
+        _not_negative("accuracy_retention", "", "higher", "accuracy over the float model's"),
+        _positive("compression_ratio", "", "higher", "size of the float model over this one's"),
+        _positive("speedup", "", "higher", "median latency of the float model over this one's"),
+        MetricInfo("agreement", "fraction", "higher", "same answer as the float model", 0.0, 1.0),
+    )
+}

@@ -1,0 +1,15 @@
+"""The project file ``trimtab.toml``: frozen settings, with the file and line in every error."""
+
+from trimtab.project.limits import parse_requirement
+from trimtab.project.load import PROJECT_FILE, load_project
+from trimtab.project.model import MeasureSettings, PassStep, Project, VariantPlan
+
+__all__ = [
+    "PROJECT_FILE",
+    "MeasureSettings",
+    "PassStep",
+    "Project",
+    "VariantPlan",
+    "load_project",
+    "parse_requirement",
+]

@@ -1,0 +1,121 @@
+"""Reads ``trimtab.toml``; every error is one line: the file, the line, what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomllib
+from pydantic import ValidationError
+
+from trimtab.plugins import plugin_names
+from trimtab.project.limits import objective, requirements
+from trimtab.project.locate import KeyPath, line_numbers, nearest_line
+from trimtab.project.model import MeasureSettings, Project, ProjectTables, TaskSettings
+from trimtab.project.problem import Problem, problems, unknown
+from trimtab.project.recipes import variant_plans
+from trimtab.records import UserError
+
+PROJECT_FILE = "trimtab.toml"
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_MODEL_SUFFIXES = (".onnx", ".tflite", ".pte")
+_T = TypeVar("_T")
+
+
+def load_project(path: Path) -> Project:
+    """``path`` is the file, or the folder it stands in. Raises UserError."""
+    file = path / PROJECT_FILE if path.is_dir() else path
+    text = _read(file)
+    document = _parse(file, text)
+    try:
+        return _checked(file, document)
+    except Problem as problem:
+        raise _located(file, text, problem) from problem
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except FileNotFoundError as error:
+        advice = "name a project file, or start one with `trimtab init DIR`"
+        raise UserError(f"{file}: no such file", advice) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{file}:{line}: not UTF-8 text; allowed: TOML in UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}", "check its permissions") from error
+
+
+def _parse(file: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _TOML_PLACE.search(str(error))
+        line = place[1] if place and place[1] else str(len(text.splitlines()) or 1)
+        message = _TOML_PLACE.sub("", str(error))
+        raise UserError(f"{file}:{line}: not TOML: {message}", "see https://toml.io") from error
+
+
+def _located(file: Path, text: str, problem: Problem) -> UserError:
+    line = nearest_line(line_numbers(text), problem.path)
+    return UserError(f"{file}:{line}: {problem}", "correct that line")
+
+
+def _checked(file: Path, document: dict[str, Any]) -> Project:
+    try:
+        tables = ProjectTables.model_validate(document)
+    except ValidationError as error:
+        raise problems(error, ProjectTables)[0] from error
+    _check_measure(tables.measure)
+    return Project(
+        path=file,
+        task_file=_task_file(file.parent, tables.task),
+        seed=tables.task.seed,
+        variants=variant_plans(tables.variant),
+        devices=tables.devices.select,
+        measure=tables.measure,
+        requirements=_within(("require",), lambda: requirements(tables.require)),
+        objective=_within(("prefer",), lambda: objective(tables.prefer)),
+    )
+
+
+def _within(base: KeyPath, check: Callable[[], _T]) -> _T:
+    try:
+        return check()
+    except Problem as problem:
+        raise Problem((*base, *problem.path), problem.message, problem.allowed) from problem
+
+
+def _task_file(folder: Path, task: TaskSettings) -> Path:
+    if task.model is not None:
+        raise Problem(
+            ("task", "model"),
+            "a project starts from a Python task, not from a model file",
+            f'module = "task.py"; to measure a model file as it is: trimtab bench {task.model}',
+        )
+    if task.module is None:
+        raise Problem(("task",), "module is missing", 'module = "task.py"')
+    file = folder / task.module
+    if file.suffix in _MODEL_SUFFIXES:
+        raise Problem(
+            ("task", "module"), f"{task.module} is a model file", "a Python file; see trimtab bench"
+        )
+    if not file.is_file():
+        allowed = "a Python file that exists, relative to the project file"
+        raise Problem(("task", "module"), f"task file {task.module} does not exist", allowed)
+    return file
+
+
+def _check_measure(measure: MeasureSettings) -> None:
+    known = plugin_names("trimtab.runtimes")
+    for index, name in enumerate(measure.runtimes):
+        if name not in known:
+            raise Problem(("measure", "runtimes", index), *unknown("runtime", name, known))
+    if measure.min_duration_s > measure.max_duration_s:
+        raise Problem(
+            ("measure", "min_duration_s"),
+            f"min_duration_s is {measure.min_duration_s:g}",
+            f"at most max_duration_s, which is {measure.max_duration_s:g}",
+        )

@@ -1,0 +1,88 @@
+"""The [[variant]] tables: formats and passes that exist, settings that the passes accept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, ValidationError
+
+from trimtab.plugins import load_plugin, plugin_names
+from trimtab.project.locate import KeyPath
+from trimtab.project.model import PassStep, VariantPlan, VariantTable
+from trimtab.project.problem import Problem, problems, unknown
+
+FLOAT = "float"
+
+
+class PassDeclaration(Protocol):
+    """What a project file needs to know of a pass; see ``trimtab.compress.passes.base``."""
+
+    config: type[BaseModel]
+
+    @classmethod
+    def order_problem(cls, earlier: Sequence[str]) -> str | None: ...
+
+
+def variant_plans(tables: Sequence[VariantTable]) -> tuple[VariantPlan, ...]:
+    """Raises Problem."""
+    plans: list[VariantPlan] = []
+    for index, table in enumerate(tables):
+        base: KeyPath = ("variant", index)
+        _check_name(table.name, [plan.name for plan in plans], (*base, "name"))
+        _check_formats(table.formats, (*base, "formats"))
+        plans.append(
+            VariantPlan(table.name, table.formats, pass_steps(table.passes, (*base, "passes")))
+        )
+    return tuple(plans)
+
+
+def pass_steps(tables: Sequence[Mapping[str, Any]], base: KeyPath) -> tuple[PassStep, ...]:
+    """Raises Problem for an unknown pass, a setting it does not have, and a wrong order."""
+    steps: list[PassStep] = []
+    for index, table in enumerate(tables):
+        steps.append(_pass_step(table, [step.use for step in steps], (*base, index)))
+    return tuple(steps)
+
+
+def _pass_step(table: Mapping[str, Any], earlier: Sequence[str], path: KeyPath) -> PassStep:
+    known = plugin_names("trimtab.passes")
+    use = table.get("use")
+    if not isinstance(use, str):
+        raise Problem(path, "a pass needs use = its name", ", ".join(known))
+    if use not in known:
+        raise Problem((*path, "use"), *unknown("pass", use, known))
+    plugin = load_plugin("trimtab.passes", use)
+    if plugin.unavailable:
+        raise Problem((*path, "use"), f"pass {use} is unavailable: {plugin.unavailable}")
+    declaration = cast(PassDeclaration, plugin.loaded)
+    wrong_order = declaration.order_problem(earlier)
+    if wrong_order:
+        raise Problem((*path, "use"), wrong_order)
+    return PassStep(use, _settings(declaration.config, table, path))
+
+
+def _settings(
+    config: type[BaseModel], table: Mapping[str, Any], path: KeyPath
+) -> Mapping[str, Any]:
+    given = {key: value for key, value in table.items() if key != "use"}
+    try:
+        return config.model_validate(given).model_dump(mode="json", exclude_none=True)
+    except ValidationError as error:
+        raise problems(error, config, path)[0] from error
+
+
+def _check_name(name: str, taken: Sequence[str], path: KeyPath) -> None:
+    if name == FLOAT:
+        raise Problem(path, "float is the uncompressed model, which is always made", "another name")
+    if name in taken:
+        raise Problem(path, f"two variants are called {name}", "a name for each of its own")
+
+
+def _check_formats(formats: Sequence[str], path: KeyPath) -> None:
+    known = plugin_names("trimtab.exporters")
+    for index, name in enumerate(formats):
+        if name not in known:
+            raise Problem((*path, index), *unknown("format", name, known))
+        if name in formats[:index]:
+            raise Problem((*path, index), f"{name} is named twice", "each format once")

@@ -1,0 +1,38 @@
+"""Chatter is kept back, errors are not."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from trimtab.compress.quiet import quiet
+
+
+def test_nothing_reaches_either_stream_from_python_or_c() -> None:
+    code = (
+        "import ctypes, os, sys, warnings\n"
+        "from trimtab.compress.quiet import quiet\n"
+        "print('before')\n"
+        "with quiet():\n"
+        "    print('python'); print('python', file=sys.stderr); warnings.warn('warned')\n"
+        "    os.write(1, b'descriptor'); os.write(2, b'descriptor')\n"
+        "    ctypes.CDLL(None).printf(b'buffered by C')\n"
+        "print('after')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
+    )
+    assert done.stdout == "before\nafter\n"
+    assert done.stderr == ""
+
+
+def test_error_comes_through_with_what_was_printed() -> None:
+    with pytest.raises(ValueError, match="broken") as caught:
+        _fail_noisily()
+    assert "the last words" in caught.value.__notes__[0]
+
+
+@quiet()
+def _fail_noisily() -> None:
+    print("the last words")  # noqa: T201
+    raise ValueError("broken")
