@@ -1,0 +1,1 @@
+"""From raw samples and outputs to figures that say how they came about."""

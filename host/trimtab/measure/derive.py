@@ -1,0 +1,158 @@
+"""Figures against the float model: same evaluation set, format, runtime, settings and device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trimtab.measure import accuracy, stats
+from trimtab.measure.summarize import Scoring, figure, unavailable
+from trimtab.measure.validity import judged
+from trimtab.metrics import METRICS
+from trimtab.records import Metric, RawArm, Result
+
+FLOAT_VARIANT = "float"
+_DERIVED = ("accuracy_drop", "accuracy_retention", "agreement", "compression_ratio", "speedup")
+_Figures = dict[str, Metric]
+
+
+def with_derived(
+    results: Sequence[Result],
+    scoring: Scoring | None = None,
+    float_variant: str = FLOAT_VARIANT,
+) -> tuple[Result, ...]:
+    """The results, in order, each with its figures against the float model's result.
+
+    Without such a result they are unavailable, with the reason. Failed results stay as they are.
+    """
+    return tuple(
+        result if result.error is not None else _derived(result, results, scoring, float_variant)
+        for result in results
+    )
+
+
+def _derived(
+    result: Result, results: Sequence[Result], scoring: Scoring | None, float_variant: str
+) -> Result:
+    reference = _float_result(result, results, float_variant)
+    if isinstance(reference, str):
+        figures = {name: unavailable(name, reference) for name in _DERIVED}
+    else:
+        figures = _against(reference, result, scoring)
+    merged = {**result.metrics, **figures}
+    return replace(result, metrics={name: merged[name] for name in METRICS if name in merged})
+
+
+def _float_result(result: Result, results: Sequence[Result], float_variant: str) -> Result | str:
+    """The result to compare with, or why there is none."""
+    if result.variant is None:
+        return "a file by itself has no float model to compare with"
+    alike = [
+        other
+        for other in results
+        if other.variant == float_variant
+        and other.device == result.device
+        and other.artifact.format == result.artifact.format
+        and other.settings == result.settings
+    ]
+    if not alike:
+        return (
+            f"no float model measured as {result.artifact.format} in {result.settings.runtime} "
+            f"on {result.device.name} with the same settings"
+        )
+    measured = next((other for other in alike if other.error is None), None)
+    if measured is None:
+        failure = alike[0].error
+        return f"the float model failed there: {failure.message if failure else 'no reason given'}"
+    return measured
+
+
+def _against(reference: Result, result: Result, scoring: Scoring | None) -> _Figures:
+    figures = {
+        "compression_ratio": figure(
+            "compression_ratio",
+            reference.artifact.size_bytes / result.artifact.size_bytes,
+            provenance="derived",
+        )
+        if result.artifact.size_bytes
+        else unavailable("compression_ratio", "the artifact is empty"),
+        "speedup": _speedup(reference, result),
+        "agreement": _agreement(reference, result),
+        **_accuracy_against(reference, result, scoring),
+    }
+    return {name: _judged_by_both(name, figures[name], reference, result) for name in figures}
+
+
+def _judged_by_both(name: str, metric: Metric, reference: Result, result: Result) -> Metric:
+    if reference is not result:
+        against_float = judged(name, metric, reference.checks)
+        if not against_float.valid:
+            return replace(against_float, reason=f"the float model's {against_float.reason}")
+    return judged(name, metric, result.checks)
+
+
+def _speedup(reference: Result, result: Result) -> Metric:
+    was, now = (each.metrics["latency_p50_ms"] for each in (reference, result))
+    if was.value is None or now.value is None or now.value <= 0:
+        return unavailable("speedup", now.reason or was.reason or "the clock saw no time pass")
+    if reference is result:
+        return figure("speedup", 1.0, provenance="derived")
+    ci95 = stats.log_ratio_interval(_medians(reference.raw), _medians(result.raw))
+    return figure("speedup", was.value / now.value, ci95, "derived")
+
+
+def _medians(raw: RawArm | None) -> list[float]:
+    repeats = raw.repeats if raw is not None else ()
+    return stats.per_repeat("p50", [repeat.latency_ns for repeat in repeats])
+
+
+def _agreement(reference: Result, result: Result) -> Metric:
+    try:
+        was, now = (accuracy.predicted_classes(_outputs(each)) for each in (reference, result))
+    except accuracy.CannotScore as reason:
+        return unavailable("agreement", str(reason))
+    if len(was) != len(now) or not len(was):
+        return unavailable("agreement", f"{len(now)} outputs, the float model's were {len(was)}")
+    same = int((was == now).sum())
+    ci95 = None if reference is result else accuracy.wilson_interval(same, len(now))
+    return figure("agreement", same / len(now), ci95, "derived")
+
+
+def _outputs(result: Result) -> accuracy.Outputs:
+    if result.raw is None or result.raw.evaluation_outputs is None:
+        reason = result.metrics["accuracy"].reason or "the outputs are no longer there"
+        raise accuracy.CannotScore(reason)
+    return accuracy.load_outputs(result.raw.evaluation_outputs)
+
+
+def _accuracy_against(reference: Result, result: Result, scoring: Scoring | None) -> _Figures:
+    was, now = (each.metrics["accuracy"] for each in (reference, result))
+    if was.value is None or now.value is None:
+        reason = now.reason or f"the float model's accuracy: {was.reason}"
+        return {name: unavailable(name, reason) for name in ("accuracy_drop", "accuracy_retention")}
+    drop_ci, retention_ci = _paired_intervals(reference, result, scoring)
+    drop = figure("accuracy_drop", was.value - now.value, drop_ci, "derived")
+    if was.value <= 0:
+        retention = unavailable("accuracy_retention", f"the float model's accuracy is {was.value}")
+    else:
+        retention = figure("accuracy_retention", now.value / was.value, retention_ci, "derived")
+    return {"accuracy_drop": drop, "accuracy_retention": retention}
+
+
+def _paired_intervals(
+    reference: Result, result: Result, scoring: Scoring | None
+) -> tuple[stats.Interval | None, stats.Interval | None]:
+    """Only top-1 accuracy has them: a metric of the task's own is not a mean over samples."""
+    if scoring is None or scoring.metric is not None or reference is result:
+        return None, None
+    try:
+        was, now = (
+            accuracy.correct(_outputs(each), scoring.evaluation.targets)
+            for each in (reference, result)
+        )
+    except accuracy.CannotScore:
+        return None, None
+    return (
+        accuracy.paired_drop_interval(was, now),
+        accuracy.paired_retention_interval(was, now),
+    )

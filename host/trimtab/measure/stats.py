@@ -1,0 +1,137 @@
+"""Statistics over raw samples; pure.
+
+Samples within one process are not independent, so the repeat is the unit: a figure's value pools
+the samples of all repeats, its interval is a Student t-interval over the logarithms of the same
+statistic taken repeat by repeat. Percentiles interpolate linearly (Hyndman and Fan's type 7).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trimtab.records import Int64Array
+
+Interval = tuple[float, float]
+_CONFIDENCE = 0.95
+_PERCENTILE_CONFIDENCE = 0.99
+_UNCONSTRAINED_BELOW = 0.9  # the rule is about tails; a median needs no exceedances
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``ci95`` None: fewer than two repeats, or a zero among them."""
+
+    value: float
+    ci95: Interval | None
+
+
+@dataclass(frozen=True)
+class TooFewSamples:
+    needed: int
+    had: int
+
+    def __str__(self) -> str:
+        return f"needs {self.needed} samples, had {self.had}"
+
+
+_Reduce = Callable[[npt.NDArray[Any]], float]
+
+
+def _percentile(quantile: float) -> _Reduce:
+    return lambda samples: float(np.quantile(samples, quantile))
+
+
+_REDUCTIONS: dict[str, _Reduce] = {
+    "min": lambda samples: float(samples.min()),
+    "mean": lambda samples: float(samples.mean()),
+    "p50": _percentile(0.50),
+    "p90": _percentile(0.90),
+    "p95": _percentile(0.95),
+    "p99": _percentile(0.99),
+    "max": lambda samples: float(samples.max()),
+}
+_QUANTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
+STATISTICS: tuple[str, ...] = tuple(_REDUCTIONS)
+
+
+@lru_cache
+def required_samples(quantile: float) -> int:
+    """How many samples a percentile needs, by MLPerf's rule.
+
+    The fewest n for which, with 99 % confidence (one-sided), more than one of n samples lies
+    beyond the percentile. 1 below p90.
+    """
+    if quantile < _UNCONSTRAINED_BELOW:
+        return 1
+    count = 2
+    while quantile**count + count * (1 - quantile) * quantile ** (count - 1) > (
+        1 - _PERCENTILE_CONFIDENCE
+    ):
+        count += 1
+    return count
+
+
+def statistic(name: str, repeats: Sequence[Int64Array]) -> Figure | TooFewSamples:
+    """One of STATISTICS, in the samples' own unit. Repeats without samples are left out."""
+    measured = [samples for samples in repeats if len(samples)]
+    had = sum(len(samples) for samples in measured)
+    needed = required_samples(_QUANTILES[name]) if name in _QUANTILES else 1
+    if had < needed:
+        return TooFewSamples(needed, had)
+    reduce = _REDUCTIONS[name]
+    per_repeat = [reduce(samples) for samples in measured]
+    return Figure(reduce(np.concatenate(measured)), log_t_interval(per_repeat))
+
+
+def over_repeats(values: Sequence[int]) -> Figure | TooFewSamples:
+    """The median of figures of which a repeat has just one, such as its load time."""
+    if not values:
+        return TooFewSamples(1, 0)
+    return Figure(float(np.median(values)), log_t_interval(values))
+
+
+def log_t_interval(values: Sequence[float]) -> Interval | None:
+    """95 % t-interval for the centre of ``values`` on a logarithmic scale."""
+    if len(values) < 2 or min(values) <= 0:
+        return None
+    logarithms = np.log(np.asarray(values, dtype=np.float64))
+    error = float(logarithms.std(ddof=1)) / math.sqrt(len(values))
+    reach = t_quantile(len(values) - 1) * error
+    centre = float(logarithms.mean())
+    return math.exp(centre - reach), math.exp(centre + reach)
+
+
+def log_ratio_interval(
+    numerators: Sequence[float], denominators: Sequence[float]
+) -> Interval | None:
+    """95 % interval of a ratio of two independent groups of repeats (Welch, on logarithms)."""
+    groups = [np.asarray(values, dtype=np.float64) for values in (numerators, denominators)]
+    if any(len(group) < 2 or group.min() <= 0 for group in groups):
+        return None
+    first, second = (np.log(group) for group in groups)
+    errors = [float(group.var(ddof=1)) / len(group) for group in (first, second)]
+    centre = float(first.mean() - second.mean())
+    total = sum(errors)
+    if total == 0.0:
+        return math.exp(centre), math.exp(centre)
+    spread = sum(error**2 / (len(group) - 1) for error, group in zip(errors, groups, strict=True))
+    reach = t_quantile(total**2 / spread) * math.sqrt(total)
+    return math.exp(centre - reach), math.exp(centre + reach)
+
+
+def per_repeat(name: str, repeats: Sequence[Int64Array]) -> list[float]:
+    return [_REDUCTIONS[name](samples) for samples in repeats if len(samples)]
+
+
+def t_quantile(degrees_of_freedom: float) -> float:
+    """The two-sided 95 % factor: 4.30 for three repeats, 2.78 for five."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees_of_freedom, 0.5 + _CONFIDENCE / 2))

@@ -1,0 +1,204 @@
+"""From what a device said of one arm to its figures. Times in ms; a MB is 10^6 bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trimtab.measure import accuracy, stats
+from trimtab.measure.validity import judged
+from trimtab.metrics import METRICS
+from trimtab.records import (
+    Artifact,
+    Check,
+    DeviceRef,
+    EvaluationSet,
+    MeasurementSettings,
+    Metric,
+    Provenance,
+    RawArm,
+    Result,
+)
+
+_NS_PER_MS = 1e6
+_MS_PER_S = 1e3
+_BYTES_PER_MB = 1e6
+_LATENCIES = {
+    "latency_p50_ms": "p50",
+    "latency_p90_ms": "p90",
+    "latency_p99_ms": "p99",
+    "latency_mean_ms": "mean",
+}
+_MEMORY = {
+    "memory_peak_mb": "peak",
+    "memory_load_peak_mb": "load_peak",
+    "memory_model_mb": "model",
+    "memory_runtime_mb": "runtime",
+    "memory_retained_mb": "retained",
+}
+_ENERGY = ("energy_mj", "energy_net_mj", "power_mean_w")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How accuracy is found: the targets, and the task's metric; None: top-1 accuracy."""
+
+    evaluation: EvaluationSet
+    metric: accuracy.MetricFunction | None = None
+
+
+def summarize(
+    raw: RawArm,
+    artifact: Artifact,
+    settings: MeasurementSettings,
+    scoring: Scoring | None = None,
+) -> dict[str, Metric]:
+    """Every figure that one arm gives by itself; what compares with the float model comes later.
+
+    A figure that a failed check voids is there, invalid. A failed arm has none.
+    """
+    if raw.failure is not None:
+        return {}
+    figures: dict[str, Metric] = {}
+    figures |= _latencies(raw)
+    figures |= _once_a_repeat(raw)
+    figures |= {name: _memory(raw, name, key) for name, key in _MEMORY.items()}
+    figures |= {name: _absent(raw, name, "the device reported no energy") for name in _ENERGY}
+    figures |= _sizes(artifact)
+    figures["accuracy"] = _accuracy(raw, scoring)
+    checks = (*raw.checks, *_interval_check(settings))
+    return {name: judged(name, figures[name], checks) for name in METRICS if name in figures}
+
+
+def build_result(
+    raw: RawArm,
+    artifact: Artifact,
+    settings: MeasurementSettings,
+    device: DeviceRef,
+    scoring: Scoring | None = None,
+    *,
+    variant: str | None = None,
+    job_id: str = "",
+) -> Result:
+    """The arm's result without the figures that compare it with the float model."""
+    return Result(
+        device=device,
+        artifact=artifact,
+        settings=settings,
+        metrics=summarize(raw, artifact, settings, scoring),
+        checks=(*raw.checks, *_interval_check(settings)) if raw.failure is None else raw.checks,
+        conditions=raw.conditions,
+        runtime_version=raw.runtime_version,
+        runtime_package=raw.runtime_package,
+        accelerator_used=raw.accelerator_used,
+        sample_count=sum(len(repeat.latency_ns) for repeat in raw.repeats),
+        process_count=len(raw.repeats),
+        variant=variant,
+        job_id=job_id,
+        error=raw.failure,
+        raw=raw,
+    )
+
+
+def unavailable(name: str, reason: str) -> Metric:
+    return Metric(None, METRICS[name].unit, "unavailable", reason=reason)
+
+
+def figure(
+    name: str,
+    value: float,
+    ci95: stats.Interval | None = None,
+    provenance: Provenance = "measured",
+) -> Metric:
+    return Metric(value, METRICS[name].unit, provenance, ci95)
+
+
+def _interval_check(settings: MeasurementSettings) -> tuple[Check, ...]:
+    """One process says nothing of how much the next one would differ."""
+    if settings.repeats > 1:
+        return ()
+    seen = "1 process: no interval can be given"
+    advice = "repeat at least 3 times, 5 for comparing"
+    return (Check("INTERVAL_KNOWN", "unknown", False, ("latency",), seen, advice),)
+
+
+def _latencies(raw: RawArm) -> dict[str, Metric]:
+    samples = [repeat.latency_ns for repeat in raw.repeats]
+    figures = {
+        name: _from_statistic(name, stats.statistic(wanted, samples))
+        for name, wanted in _LATENCIES.items()
+    }
+    figures["throughput_per_s"] = _throughput(figures["latency_mean_ms"])
+    return figures
+
+
+def _throughput(mean: Metric) -> Metric:
+    """Back to back, one at a time: the mean latency's inverse."""
+    if mean.value is None or mean.value <= 0:
+        return unavailable("throughput_per_s", mean.reason or "the clock saw no time pass")
+    ci95 = (_MS_PER_S / mean.ci95[1], _MS_PER_S / mean.ci95[0]) if mean.ci95 else None
+    return figure("throughput_per_s", _MS_PER_S / mean.value, ci95, "derived")
+
+
+def _once_a_repeat(raw: RawArm) -> dict[str, Metric]:
+    io = [repeat.io_ns for repeat in raw.repeats if repeat.io_ns is not None]
+    found = {
+        "load_ms": [repeat.load_ns for repeat in raw.repeats],
+        "first_inference_ms": [repeat.first_inference_ns for repeat in raw.repeats],
+        "io_ms": io,
+    }
+    return {
+        name: _from_statistic(name, stats.over_repeats(values))
+        if values
+        else _absent(raw, name, "the device did not report it")
+        for name, values in found.items()
+    }
+
+
+def _from_statistic(name: str, found: stats.Figure | stats.TooFewSamples) -> Metric:
+    if isinstance(found, stats.TooFewSamples):
+        return unavailable(name, str(found))
+    ci95 = (found.ci95[0] / _NS_PER_MS, found.ci95[1] / _NS_PER_MS) if found.ci95 else None
+    return figure(name, found.value / _NS_PER_MS, ci95)
+
+
+def _memory(raw: RawArm, name: str, key: str) -> Metric:
+    if key not in raw.memory_bytes:
+        return _absent(raw, name, "the device's operating system did not tell")
+    return figure(name, raw.memory_bytes[key] / _BYTES_PER_MB)
+
+
+def _absent(raw: RawArm, name: str, otherwise: str) -> Metric:
+    """With the device's own reason for this figure, else for its family (``energy``)."""
+    family = name.split("_")[0]
+    return unavailable(name, raw.unavailable.get(name) or raw.unavailable.get(family) or otherwise)
+
+
+def _sizes(artifact: Artifact) -> dict[str, Metric]:
+    return {
+        "size_mb": figure("size_mb", artifact.size_bytes / _BYTES_PER_MB),
+        "download_mb": figure("download_mb", artifact.download_bytes / _BYTES_PER_MB),
+    }
+
+
+def _accuracy(raw: RawArm, scoring: Scoring | None) -> Metric:
+    if raw.evaluation_failure is not None:
+        return unavailable("accuracy", raw.evaluation_failure.message)
+    if scoring is None:
+        return _absent(raw, "accuracy", "no evaluation set was given")
+    if raw.evaluation_outputs is None:
+        return _absent(raw, "accuracy", "the device returned no outputs")
+    try:
+        return _score(accuracy.load_outputs(raw.evaluation_outputs), scoring)
+    except accuracy.CannotScore as reason:
+        return unavailable("accuracy", str(reason))
+
+
+def _score(outputs: accuracy.Outputs, scoring: Scoring) -> Metric:
+    targets = scoring.evaluation.targets
+    if scoring.metric is not None:
+        return figure("accuracy", accuracy.custom_score(outputs, targets, scoring.metric))
+    right = accuracy.correct(outputs, targets)
+    if not len(right):
+        return unavailable("accuracy", "the evaluation set is empty")
+    ci95 = accuracy.wilson_interval(int(right.sum()), len(right))
+    return figure("accuracy", int(right.sum()) / len(right), ci95)

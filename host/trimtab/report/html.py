@@ -1,0 +1,48 @@
+"""The report: one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from trimtab.records import Run, UserError
+from trimtab.report.page import build_page
+from trimtab.report.plot import plot_html
+
+
+def write_report(run: Run, path: Path) -> None:
+    """Raises UserError where the file cannot be written; it is never left half-written."""
+    text = render_report(run)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror})", "name another file to write to"
+        ) from error
+
+
+def render_report(run: Run) -> str:
+    """Everything that came from users or devices is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("trimtab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = build_page(run)
+    plot = Markup(plot_html(page.points))  # noqa: S704 - plotly's own markup, its texts escaped
+    return environment.get_template("report.html.j2").render(page=page, plot=plot)

@@ -1,0 +1,141 @@
+"""Records as plain data and back; raw samples as compressed 64-bit integers."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from trimtab_protos.digest import Digest
+from trimtab_protos.errors import Failure
+
+from trimtab.records import (
+    Artifact,
+    ArtifactFile,
+    Check,
+    DeviceRef,
+    Int64Array,
+    MeasurementSettings,
+    Metric,
+    RawArm,
+    RawRepeat,
+    Result,
+    TensorInfo,
+    Variant,
+)
+
+Plain = dict[str, Any]
+_SAMPLE_TYPE = "<i8"
+
+
+def pack_samples(samples: Int64Array) -> bytes:
+    return zlib.compress(np.asarray(samples, dtype=_SAMPLE_TYPE).tobytes())
+
+
+def unpack_samples(blob: bytes) -> Int64Array:
+    """Raises zlib.error or ValueError for anything that :func:`pack_samples` did not write."""
+    return np.frombuffer(zlib.decompress(blob), dtype=_SAMPLE_TYPE).astype(np.int64)
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dicts, tuples as lists, paths as strings, all the way down."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def variant_from(document: Plain) -> Variant:
+    artifact = document["artifact"]
+    return Variant(
+        name=document["name"],
+        format=document["format"],
+        recipe=tuple(document["recipe"]),
+        lineage=tuple(document["lineage"]),
+        artifact=_artifact(artifact) if artifact else None,
+        failure=_failure(document["failure"]),
+    )
+
+
+def result_document(result: Result) -> Plain:
+    """Everything but the figures and the samples, which have tables of their own."""
+    bare = dataclasses.replace(result, metrics={}, raw=None)
+    document: Plain = plain(bare)
+    if result.raw is not None:
+        document["raw"] = plain(
+            dataclasses.replace(result.raw, repeats=(), evaluation_outputs=None)
+        )
+    return document
+
+
+def result_from(
+    document: Plain, metrics: Mapping[str, Metric], repeats: tuple[RawRepeat, ...]
+) -> Result:
+    raw = document["raw"]
+    return Result(
+        device=DeviceRef(**document["device"]),
+        artifact=_artifact(document["artifact"]),
+        settings=_settings(document["settings"]),
+        metrics=metrics,
+        checks=_checks(document["checks"]),
+        conditions=document["conditions"],
+        runtime_version=document["runtime_version"],
+        runtime_package=document["runtime_package"],
+        accelerator_used=document["accelerator_used"],
+        sample_count=document["sample_count"],
+        process_count=document["process_count"],
+        variant=document["variant"],
+        job_id=document["job_id"],
+        error=_failure(document["error"]),
+        raw=_raw(raw, repeats) if raw else None,
+    )
+
+
+def _raw(document: Plain, repeats: tuple[RawRepeat, ...]) -> RawArm:
+    values = {
+        **document,
+        "repeats": repeats,
+        "checks": _checks(document["checks"]),
+        "inputs": _tensors(document["inputs"]),
+        "outputs": _tensors(document["outputs"]),
+        "evaluation_failure": _failure(document["evaluation_failure"]),
+        "failure": _failure(document["failure"]),
+    }
+    return RawArm(**values)
+
+
+def _artifact(document: Plain) -> Artifact:
+    files = tuple(
+        ArtifactFile(file["name"], Path(file["path"]), Digest(**file["digest"]))
+        for file in document["files"]
+    )
+    return Artifact(document["format"], files, document["download_bytes"])
+
+
+def _settings(document: Plain) -> MeasurementSettings:
+    shapes = {name: tuple(shape) for name, shape in document["input_shapes"].items()}
+    return MeasurementSettings(**{**document, "input_shapes": shapes})
+
+
+def _checks(documents: list[Plain]) -> tuple[Check, ...]:
+    return tuple(Check(**{**each, "metrics": tuple(each["metrics"])}) for each in documents)
+
+
+def _tensors(documents: list[Plain]) -> tuple[TensorInfo, ...]:
+    return tuple(
+        TensorInfo(each["name"], each["dtype"], tuple(each["dimensions"])) for each in documents
+    )
+
+
+def _failure(document: Plain | None) -> Failure | None:
+    return Failure(**document) if document else None
