@@ -24,7 +24,7 @@ $(STAMP): $(METADATA)
 $(AGENT_STAMP): $(METADATA) agent/constraints.txt
 	rm -rf $(AGENT_VENV)
 	$(AGENT_PYTHON) -m venv $(AGENT_VENV)
-	$(AGENT_VENV)/bin/python -m pip install --quiet -c agent/constraints.txt ./protos './agent[onnxruntime]'
+	$(AGENT_VENV)/bin/python -m pip install --quiet -c agent/constraints.txt ./protos './agent[onnxruntime]' 'protobuf<7'
 	touch $@
 
 demo: $(STAMP)

@@ -197,6 +197,23 @@ def test_float_and_int8_resnet8_agree_within_half_a_point(
     assert abs(float32 - int8) <= 0.005
 
 
+def test_what_a_device_cannot_do_costs_only_that_arm(trimtab: Trimtab, shared_data: Path) -> None:
+    models = shared_data / "models"
+    files = [models / "mnist.onnx", models / "resnet8_int8.tflite"]
+
+    wrong_runtime = trimtab("bench", *files, "--runtime", "litert", *QUICK, "--format", "json")
+    no_such_accelerator = trimtab(
+        "bench", files[0], "--accelerator", "tensorrt", *QUICK, "--format", "json"
+    )
+
+    onnx, tflite = bench_json(wrong_runtime)
+    assert onnx["error"] == {"class": "model", "message": "litert reads .tflite, not .onnx"}
+    assert tflite["error"] is None
+    (result,) = bench_json(no_such_accelerator)
+    assert result["error"]["class"] == "device"
+    assert "no accelerator tensorrt" in result["error"]["message"]
+
+
 def test_an_evaluation_set_of_the_wrong_shape_costs_only_the_accuracy(
     trimtab: Trimtab, shared_data: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,24 @@ from typing import Any
 import psutil
 import pytest
 
+TINY_TASK = """
+import torch
+
+def model():
+    return torch.nn.Linear(4, 2).eval()
+
+def example_inputs():
+    return (torch.zeros(1, 4),)
+"""
+TINY_PROJECT = """
+[task]
+module = "task.py"
+
+[[variant]]
+name = "int8"
+formats = ["onnx"]
+passes = [{ use = "quantize", scheme = "dynamic" }]
+"""
 LONG = ["--repeats", "20", "--min-duration", "2s"]
 
 
@@ -103,14 +121,11 @@ def test_a_host_that_is_killed_takes_the_local_agent_with_it(
     assert not wait_until_gone(family)
 
 
-def test_interrupted_run_leaves_nothing(
-    environment: dict[str, str],
-    tmp_path: Path,
-    trimtab: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    assert trimtab("init", "project").returncode == 0
-    process = start(["run", "project/trimtab.toml"], environment, tmp_path)
-    wait_for_line(process, "repeat 1 of")
+def test_interrupted_run_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text(TINY_TASK)
+    (tmp_path / "trimtab.toml").write_text(TINY_PROJECT)
+    process = start(["run", *LONG], environment, tmp_path)
+    wait_for_line(process, "repeat 1 of 20")
     family = descendants(process)
 
     os.kill(process.pid, signal.SIGINT)
@@ -119,3 +134,19 @@ def test_interrupted_run_leaves_nothing(
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not wait_until_gone(family)
+
+
+def test_an_interrupt_while_compressing_is_exit_130(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "trimtab.toml").write_text(TINY_PROJECT)
+    slow = TINY_TASK.replace("return torch.nn", "time.sleep(60)\n    return torch.nn")
+    (tmp_path / "task.py").write_text("import time\n" + slow)
+    process = start(["run"], environment, tmp_path)
+    wait_for_line(process, "making the task's model")
+
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "Traceback" not in errors

@@ -23,21 +23,24 @@ BUILD_FOLDER = "trimtab-build"
 
 @dataclass(frozen=True)
 class Built:
-    """A project's variants, made; ``run_id`` is for the run that measures them."""
+    """A project's variants, made; ``name`` is for the run that measures them."""
 
+    name: str
     project: Project
     task: Task
     variants: tuple[Variant, ...]
 
 
-def build_project(path: Path, say: Callable[[str], None], out_dir: Path | None = None) -> Built:
-    """Raises UserError for anything wrong in the project or its task file."""
+def build_project(path: Path, say: Callable[[str], None], name: str | None = None) -> Built:
+    """``name``: the folder's by default.
+
+    Raises UserError for anything wrong in the project or its task file.
+    """
     project = load_project(path)
     select_devices(project.devices)  # a device that is not there is known before the minutes pass
     task = load_task(project.task_file, project.seed)
-    folder = out_dir or project.folder / BUILD_FOLDER
-    variants = build_variants(task, project.variants, folder, say)
-    return Built(project, task, tuple(variants))
+    variants = build_variants(task, project.variants, project.folder / BUILD_FOLDER, say)
+    return Built(name or project.folder.resolve().name, project, task, tuple(variants))
 
 
 def run_built(
@@ -52,7 +55,7 @@ def run_built(
     created = datetime.now(UTC)
     run = Run(
         run_id=new_run_id(created),
-        name=project.folder.name,
+        name=built.name,
         created=created.isoformat(timespec="seconds"),
         variants=built.variants,
         results=(),

@@ -17,7 +17,13 @@ from trimtab.campaign.session import (
     scratch_folder,
     select_devices,
 )
-from trimtab.cli.measuring import exit_code, print_json, progress_console, report_failures
+from trimtab.cli.measuring import (
+    exit_code,
+    output_console,
+    print_json,
+    progress_console,
+    report_failures,
+)
 from trimtab.cli.options import (
     device_option,
     measure_options,
@@ -116,6 +122,6 @@ def _print(run: Run, output: str) -> None:
     if output == "json":
         print_json(json_output.bench_json(run.results))
     elif output == "table":
-        terminal.print_results(run.results)
+        terminal.print_results(run.results, output_console())
     else:
         click.echo(tables.render(run.results, output), nl=False)

@@ -43,7 +43,7 @@ def demo(out: Path, output: str, **measure: Any) -> int:
     project = out / "project"
     if not (project / "trimtab.toml").exists():
         write_starting_project(project)
-    built = build_project(project / "trimtab.toml", say)
+    built = build_project(project / "trimtab.toml", say, name="demo")
     finished = measure_built(built, measure)
     print_run(finished, output)
     write_page(finished, out / "report.html")

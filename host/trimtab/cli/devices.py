@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from trimtab_protos.errors import TrimtabError
 
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
+from trimtab.cli.measuring import output_console
 from trimtab.fleet.dispatch import connected
 from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory import Inventory, InventoryDevice, parse_label
@@ -50,7 +50,7 @@ def list_devices(output: str) -> int:
         row = _row(device, answer)
         labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
         table.add_row(row["name"], row["address"], labels, row["status"], row["description"])
-    Console().print(table)
+    output_console().print(table)
     return EXIT_DONE
 
 
@@ -137,7 +137,7 @@ def _print_info(name: str, info: DeviceInfo) -> None:
     for sensor in info.sensors:
         usable = f"{sensor.unit}, {sensor.scope}"
         abilities.add_row("sensor", sensor.name, sensor.unavailable_reason or usable)
-    console = Console()
+    console = output_console()
     console.print(facts)
     console.print(abilities)
 

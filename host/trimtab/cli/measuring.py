@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,19 @@ from rich.console import Console
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
 from trimtab.records import Decision, Result, Run
 
+_FILE_WIDTH = 120
+
 
 def progress_console() -> Console:
     return Console(stderr=True)
+
+
+def output_console() -> Console:
+    """Standard output; wide enough for the tables where it is a file or a pipe."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _FILE_WIDTH
+    return console
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -37,9 +48,10 @@ def print_run_results(run: Run, output: str) -> None:
     if output == "json":
         print_json(json_output.run_json(run))
     elif output == "table":
-        terminal.print_results(run.results)
+        console = output_console()
+        terminal.print_results(run.results, console)
         if run.decision is not None:
-            terminal.print_decision(run.decision, run.results)
+            terminal.print_decision(run.decision, run.results, console)
     else:
         click.echo(tables.render(run.results, output), nl=False)
 

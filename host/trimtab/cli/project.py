@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from trimtab.campaign.project_run import Built, build_project, run_built
@@ -17,6 +16,7 @@ from trimtab.campaign.session import scratch_folder
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import (
     exit_code,
+    output_console,
     print_json,
     print_run_results,
     progress_console,
@@ -148,4 +148,4 @@ def _print_variants(built: Built) -> None:
         row = _variant_row(variant)
         size = f"{row['size_bytes'] / 1e3:.1f} kB" if row["size_bytes"] is not None else ""
         table.add_row(variant.name, variant.format, size, row["file"] or row["error"])
-    Console().print(table)
+    output_console().print(table)

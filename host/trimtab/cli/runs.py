@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich import box
+from rich.table import Column, Table
 
 from trimtab.campaign.choice import choose
 from trimtab.cli.errors import EXIT_DONE
-from trimtab.cli.measuring import exit_code, print_run_results
+from trimtab.cli.measuring import exit_code, output_console, print_run_results
 from trimtab.cli.options import output_option
 from trimtab.decide.requirements import parse_requirement
 from trimtab.home import store_url
@@ -41,17 +41,18 @@ def list_runs(output: str) -> int:
         rows = [asdict(summary) for summary in kept]
         click.echo(json.dumps({"schema": "trimtab.runs/1", "runs": rows}, indent=2, default=str))
         return EXIT_DONE
-    table = Table("run", "created (UTC)", "name", "devices", "results", "failed")
+    run, created = Column("run", no_wrap=True), Column("created (UTC)", no_wrap=True)
+    table = Table(run, created, "name", "devices", "results", "failed", box=box.SIMPLE_HEAD)
     for summary in kept:
         table.add_row(
             summary.run_id,
-            summary.created,
+            summary.created.removesuffix("+00:00").replace("T", " "),
             summary.name,
             ", ".join(summary.devices),
             str(summary.result_count),
             str(summary.failed_count),
         )
-    Console().print(table)
+    output_console().print(table)
     return EXIT_DONE
 
 

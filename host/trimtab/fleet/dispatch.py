@@ -15,7 +15,14 @@ from trimtab.fleet.client import AgentClient
 from trimtab.fleet.collect import JobCollector, failed_arm
 from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory import InventoryDevice
-from trimtab.fleet.jobs import ArmRequest, DeviceInfo, JobRequest, JobUpdate, Reduction
+from trimtab.fleet.jobs import (
+    ArmRequest,
+    DeviceInfo,
+    JobRequest,
+    JobUpdate,
+    Reduction,
+    RuntimeInfo,
+)
 from trimtab.fleet.local import local_agent
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.fleet.transfer import pull, push
@@ -190,16 +197,28 @@ def _split(
     runnable: list[ArmRequest] = []
     refused: list[tuple[ArmRequest, RawArm]] = []
     for arm in arms:
-        runtime = runtimes.get(arm.settings.runtime)
-        if runtime is None:
-            reason = f"this device's agent knows no runtime {arm.settings.runtime}"
-        else:
-            reason = runtime.unavailable_reason
-        if reason:
-            refused.append((arm, failed_arm(arm, Failure("device", reason))))
-        else:
+        failure = _why_not(arm, runtimes.get(arm.settings.runtime))
+        if failure is None:
             runnable.append(arm)
+        else:
+            refused.append((arm, failed_arm(arm, failure)))
     return tuple(runnable), refused
+
+
+def _why_not(arm: ArmRequest, runtime: RuntimeInfo | None) -> Failure | None:
+    settings = arm.settings
+    if runtime is None:
+        return Failure("device", f"this device's agent knows no runtime {settings.runtime}")
+    if runtime.unavailable_reason:
+        return Failure("device", runtime.unavailable_reason)
+    if runtime.formats and arm.artifact.format not in runtime.formats:
+        reads = ", ".join(f".{name}" for name in runtime.formats)
+        return Failure("model", f"{runtime.name} reads {reads}, not .{arm.artifact.format}")
+    if settings.accelerator not in runtime.accelerators:
+        has = ", ".join(runtime.accelerators)
+        reason = f"{runtime.name} has no accelerator {settings.accelerator} here; it has {has}"
+        return Failure("device", reason)
+    return None
 
 
 def _describe(update: JobUpdate) -> str:
