@@ -12,7 +12,7 @@ import psutil
 from trimtab_agent.cpus import clusters, cpu_model, frequencies_mhz, governors
 from trimtab_agent.identity import identify
 from trimtab_agent.probes.base import SensorError
-from trimtab_agent.probes.registry import sensor_infos
+from trimtab_agent.probes.registry import sensors_with_gaps
 from trimtab_agent.probes.sysfs import folders, read_text
 from trimtab_agent.probes.thermal import ThermalProbe
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
@@ -39,7 +39,7 @@ def describe_device(root: Path = _ROOT, runtimes: tuple[RuntimeInfo, ...] = ()) 
         boot_id=boot_id(root),
         tuning=tuning(root),
         runtimes=runtimes,
-        sensors=sensor_infos(root),
+        sensors=sensors_with_gaps(root),
     )
 
 

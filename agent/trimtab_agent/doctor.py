@@ -14,7 +14,11 @@ from typing import Literal
 
 from trimtab_agent.cpus import governors
 from trimtab_agent.load import measure_foreign_load
-from trimtab_agent.probes.registry import power_unavailable_reason, sensor_infos
+from trimtab_agent.probes.registry import (
+    NO_TEMPERATURE,
+    power_unavailable_reason,
+    sensor_infos,
+)
 from trimtab_agent.records import RuntimeInfo, SensorInfo
 from trimtab_agent.validity import FOREIGN_LOAD_LIMIT
 from trimtab_agent.worker.discovery import describe_runtimes
@@ -137,7 +141,7 @@ def sensor_findings(sensors: tuple[SensorInfo, ...], power_reason: str | None) -
     if thermal:
         temperature = Finding("temperature", "ok", f"{len(thermal)} sensors")
     else:
-        temperature = Finding("temperature", "unknown", "no thermal zone and no hwmon temperature")
+        temperature = Finding("temperature", "unknown", NO_TEMPERATURE)
     if power_reason is not None:
         return [temperature, Finding("power", "unknown", power_reason)]
     names = ", ".join(info.name for info in sensors if info.unit in {"mW", "mJ"})

@@ -143,10 +143,11 @@ def test_an_unknown_run_is_one_line(demo: Demo) -> None:
     assert "Traceback" not in shown.stderr
 
 
-def test_a_second_demo_finds_its_variants_made(demo: Demo) -> None:
-    again = demo.trimtab("compress", "out/project", "--format", "json")
+def test_a_project_from_the_same_seed_has_the_same_variants(demo: Demo) -> None:
+    assert demo.trimtab("init", "project").returncode == 0
+    made = demo.trimtab("compress", "project", "--format", "json")
 
-    variants = json.loads(again.stdout)["variants"]
+    variants = json.loads(made.stdout)["variants"]
     first = {
         (each["variant"], each["artifact"]["format"]): each["artifact"]["sha256"]
         for each in demo.run["results"]

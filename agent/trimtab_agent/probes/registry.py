@@ -11,6 +11,7 @@ from trimtab_agent.records import SensorInfo
 GROUP = "trimtab.probes"
 _ROOT = Path("/")
 _POWER_UNITS = {"mW", "mJ"}
+NO_TEMPERATURE = "no thermal zone and no hwmon temperature"
 
 
 def load_probes() -> tuple[dict[str, Probe], dict[str, str]]:
@@ -37,6 +38,18 @@ def sensor_infos(root: Path = _ROOT) -> tuple[SensorInfo, ...]:
     found = [sensor.info for sensor in discover(root)]
     lost = [SensorInfo(name, "", "", None, 0, reason) for name, reason in broken.items()]
     return (*found, *lost)
+
+
+def sensors_with_gaps(root: Path = _ROOT) -> tuple[SensorInfo, ...]:
+    """What there is; a whole kind that is missing stands there as unavailable, with the reason."""
+    found = sensor_infos(root)
+    gaps = []
+    power = power_unavailable_reason(root)
+    if power is not None:
+        gaps.append(SensorInfo("power", "", "", None, 0, power))
+    if not any(info.unit == "Cel" for info in found):
+        gaps.append(SensorInfo("temperature", "", "", None, 0, NO_TEMPERATURE))
+    return (*found, *gaps)
 
 
 def power_unavailable_reason(root: Path = _ROOT) -> str | None:

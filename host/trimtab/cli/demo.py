@@ -17,7 +17,7 @@ from trimtab.cli.options import measure_options, output_option
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo-out"),
     show_default=True,
-    help="Where the project, the report and run.json go.",
+    help="Where report.html and run.json go.",
 )
 @measure_options
 @output_option
@@ -25,11 +25,13 @@ def demo(out: Path, output: str, **measure: Any) -> int:
     """Run the whole loop on this machine: handwritten digits, a small network, eight variants.
 
     Trains it in seconds, compresses it, measures every variant through the local agent, decides.
+    `trimtab init` writes the same task as a project to keep.
 
     \b
     Example: trimtab demo --out demo-out
     """
     from trimtab.campaign.project_run import build_project
+    from trimtab.campaign.session import scratch_folder
     from trimtab.cli.project import (
         measure_built,
         print_run,
@@ -40,11 +42,10 @@ def demo(out: Path, output: str, **measure: Any) -> int:
     )
     from trimtab.scaffold import write_starting_project
 
-    project = out / "project"
-    if not (project / "trimtab.toml").exists():
-        write_starting_project(project)
-    built = build_project(project / "trimtab.toml", say, name="demo")
-    finished = measure_built(built, measure)
+    with scratch_folder() as folder:  # nothing of an earlier demo is found again
+        write_starting_project(folder)
+        built = build_project(folder / "trimtab.toml", say, name="demo")
+        finished = measure_built(built, measure)
     print_run(finished, output)
     write_page(finished, out / "report.html")
     write_json(finished, out / "run.json")

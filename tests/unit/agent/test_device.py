@@ -55,7 +55,7 @@ def test_a_board_is_described_from_its_own_files(plant: Plant) -> None:
     assert info.boot_id == "5a0e1c9e-0000-4000-8000-1234567890ab"
     assert info.cpu_clusters == (CpuCluster("Cortex-A76", (0, 1, 2, 3), 2_400_000_000),)
     assert info.tuning == {"governor": "ondemand"}
-    assert [sensor.name for sensor in info.sensors] == ["thermal/thermal_zone0"]
+    assert [sensor.name for sensor in info.sensors] == ["thermal/thermal_zone0", "power"]
 
 
 def test_big_and_little_cores_are_clusters_of_their_own(plant: Plant) -> None:
@@ -134,3 +134,21 @@ async def test_foreign_load_is_the_busy_share_between_readings(plant: Plant) -> 
     assert busy_share(before, CpuTimes(busy=180, total=1100)) == pytest.approx(0.3)
     assert busy_share(before, before) is None
     assert await measure_foreign_load(root / "absent", window_s=0) is None
+
+
+def test_a_kind_of_sensor_that_is_missing_says_what_was_looked_for(tmp_path: Path) -> None:
+    sensors = {sensor.name: sensor for sensor in describe_device(tmp_path).sensors}
+
+    assert "looked for" in sensors["power"].unavailable_reason
+    assert "no thermal zone" in sensors["temperature"].unavailable_reason
+
+
+def test_a_temperature_sensor_that_is_there_is_not_called_missing(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("41000\n")
+
+    sensors = {sensor.name: sensor for sensor in describe_device(tmp_path).sensors}
+
+    assert "temperature" not in sensors
+    assert sensors["thermal/thermal_zone0"].unavailable_reason == ""

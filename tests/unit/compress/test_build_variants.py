@@ -86,12 +86,11 @@ def test_fp16_weights_are_half_precision(variants: Variants, model_format: str) 
 
 
 @pytest.mark.parametrize("model_format", FORMATS)
-@pytest.mark.parametrize(
-    ("name", "largest_share"), [("fp16", 0.55), ("int8-dynamic", 0.4), ("int8-static", 0.35)]
-)
-def test_files_shrink(
-    variants: Variants, model_format: str, name: str, largest_share: float
-) -> None:
+@pytest.mark.parametrize("name", ["fp16", "int8-dynamic", "int8-static"])
+def test_files_shrink(variants: Variants, model_format: str, name: str) -> None:
+    largest_share = {"fp16": 0.55, "int8-dynamic": 0.35, "int8-static": 0.35}[name]
+    if (name, model_format) == ("int8-dynamic", "onnx"):
+        largest_share = 0.65  # only MatMul and Gemm are quantized: convolutions stay float
     size = path_of(variants[name, model_format]).stat().st_size
     assert size < largest_share * path_of(variants["float", model_format]).stat().st_size
 
