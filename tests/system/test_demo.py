@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,3 +155,27 @@ def test_a_project_from_the_same_seed_has_the_same_variants(demo: Demo) -> None:
         for each in demo.run["results"]
     }
     assert {(each["name"], each["format"]): each["sha256"] for each in variants} == first
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_browser_draws_every_variant_in_the_plot(demo: Demo, tmp_path: Path) -> None:
+    page = demo.folder / "out" / "report.html"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"]
+    drawn = subprocess.run(
+        [
+            "chromium",
+            *flags,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=10000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+
+    assert len(re.findall(r"<path class=.point.", drawn)) == 8
+    assert len(re.findall(r"class=.yerror.", drawn)) == 8  # the intervals of the accuracy
