@@ -150,3 +150,21 @@ def test_an_interrupt_while_compressing_is_exit_130(
 
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_two_trimtabs_do_not_measure_on_one_machine_at_once(
+    environment: dict[str, str],
+    tmp_path: Path,
+    shared_data: Path,
+    trimtab: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    model = str(shared_data / "models" / "mnist.onnx")
+    process = start(["bench", model, *LONG], environment, tmp_path)
+    wait_for_line(process, "repeat 1 of 20")
+
+    second = trimtab("bench", model, "--repeats", "1")
+
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert second.returncode == 3
+    assert "another trimtab is measuring on this machine" in second.stderr

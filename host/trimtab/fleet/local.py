@@ -17,6 +17,7 @@ from trimtab.fleet.errors import DeviceUnreachable
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 10.0
 _LOG_LINES = 5
+_STATE_TAKEN = "uses the state folder"
 
 
 @asynccontextmanager
@@ -68,8 +69,14 @@ async def _wait_until_it_answers(
                 await client.device_info(_START_TIMEOUT_S)
             return
         await asyncio.sleep(0.02)
-    words = " | ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-    raise DeviceUnreachable(f"the local agent did not start: {words or 'it said nothing'}")
+    raise DeviceUnreachable(_why_not(log.read_text(errors="replace")))
+
+
+def _why_not(log: str) -> str:
+    if _STATE_TAKEN in log:
+        return "another trimtab is measuring on this machine: wait until it has ended"
+    words = " | ".join(log.splitlines()[-_LOG_LINES:])
+    return f"the local agent did not start: {words or 'it said nothing'}"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
