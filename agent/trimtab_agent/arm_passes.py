@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trimtab_protos.digest import Digest
 from trimtab_protos.failure import Failure
 
 from trimtab_agent.arm_progress import ArmProgress, Message, RepeatProgress, memory_use
@@ -29,6 +30,7 @@ _STATES: Mapping[Phase, JobState] = {
     "measure": "measuring",
     "memory": "measuring",
     "evaluate": "measuring",
+    "profile": "measuring",
 }
 
 
@@ -74,6 +76,21 @@ class ArmPasses:
             text = f"no memory figures: {arm.memory_failure.message}"
             await self.log.record(LogLine("warning", text), arm.arm.name, 0, "memory")
 
+    async def profile(self, arm: ArmProgress) -> None:
+        """The profile pass; its document becomes an artifact, or ``profile_failure`` says why."""
+        document = self.folder / f"profile-{arm.index}.json"
+
+        async def hear(message: Message) -> None:
+            if message["kind"] == "profiled":
+                arm.operator_places = message["places"]
+            await self._publish(message, arm, 0)
+
+        task = replace(self._task("profile", arm), outputs_path=str(document))
+        arm.profile_failure = await self._run(task, hear)
+        if arm.profile_failure is None:
+            arm.operator_profile, arm.profile_failure = await self._keep(document, "profile")
+        document.unlink(missing_ok=True)
+
     async def evaluate(self, arm: ArmProgress, evaluation: EvaluationSpec) -> None:
         """The accuracy pass; its outputs become an artifact, or ``evaluation_failure`` says why."""
         outputs = self.folder / f"outputs-{arm.index}.npz"
@@ -89,12 +106,15 @@ class ArmPasses:
 
         arm.evaluation_failure = await self._run(task, hear)
         if arm.evaluation_failure is None:
-            try:
-                arm.evaluation_outputs = await asyncio.to_thread(self.artifacts.add_file, outputs)
-            except OSError as error:
-                text = f"the outputs could not be kept: {error.strerror}"
-                arm.evaluation_failure = Failure("resources", text)
+            arm.evaluation_outputs, arm.evaluation_failure = await self._keep(outputs, "outputs")
         outputs.unlink(missing_ok=True)
+
+    async def _keep(self, file: Path, what: str) -> tuple[Digest | None, Failure | None]:
+        try:
+            return await asyncio.to_thread(self.artifacts.add_file, file), None
+        except OSError as error:
+            text = f"the {what} could not be kept: {error.strerror}"
+            return None, Failure("resources", text)
 
     def _task(self, mode: Mode, arm: ArmProgress) -> WorkerTask:
         spec, settings = self.log.view.spec, arm.arm
@@ -111,6 +131,8 @@ class ArmPasses:
             inputs_path=inputs,
             input_seed=spec.input_seed,
             clock_origin_ns=self.clock_origin_ns,
+            batch_size=None if mode == "evaluate" else spec.batch_size,
+            rate_hz=spec.rate_hz,
         )
 
     async def _run(self, task: WorkerTask, hear: OnMessage) -> Failure | None:

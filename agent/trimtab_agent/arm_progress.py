@@ -10,6 +10,7 @@ from trimtab_protos.digest import Digest
 from trimtab_protos.failure import Failure
 
 from trimtab_agent.records import Arm, MemoryUse, TensorInfo
+from trimtab_agent.scenario import Periods
 
 Message = dict[str, Any]
 
@@ -28,6 +29,7 @@ class RepeatProgress:
     latency_ns: array[int] = field(default_factory=lambda: array("q"))
     announced_sample_count: int | None = None
     outputs_finite: bool | None = None
+    periods: Periods | None = None
 
 
 @dataclass
@@ -46,6 +48,9 @@ class ArmProgress:
     warnings: list[str] = field(default_factory=list)
     memory: MemoryUse = field(default_factory=MemoryUse)
     memory_failure: Failure | None = None
+    operator_profile: Digest | None = None
+    profile_failure: Failure | None = None
+    operator_places: dict[str, dict[str, int]] | None = None
     evaluation_outputs: Digest | None = None
     evaluation_failure: Failure | None = None
     failure: Failure | None = None
@@ -80,6 +85,13 @@ class ArmProgress:
             repeat.latency_ns.extend(message["latency_ns"])
         elif kind == "measured":
             repeat.announced_sample_count = int(message["sample_count"])
+        elif kind == "periods":
+            repeat.periods = Periods(
+                float(message["rate_hz"]),
+                int(message["taken"]),
+                int(message["missed"]),
+                int(message["latest_start_ns"]),
+            )
         elif kind == "io":
             repeat.io_ns = int(message["duration_ns"])
         elif kind == "finite":

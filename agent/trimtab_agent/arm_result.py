@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.device import conditions
+from trimtab_agent.placement import placement_check
 from trimtab_agent.probes.registry import power_unavailable_reason
 from trimtab_agent.records import ArmResult, Check, Policy
+from trimtab_agent.scenario import rate_checks
 from trimtab_agent.validity import Repeat, condition_checks, latency_checks
 
 ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w")
@@ -69,6 +71,7 @@ def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> 
         unavailable=unavailable_metrics(arm),
         inputs=arm.inputs,
         outputs=arm.outputs,
+        operator_profile=arm.operator_profile,
         evaluation_outputs=arm.evaluation_outputs,
         evaluation_failure=arm.evaluation_failure,
         failure=arm.failure,
@@ -83,6 +86,8 @@ def unavailable_metrics(arm: ArmProgress) -> dict[str, str]:
     for metric, name in _MEMORY_METRICS.items():
         if getattr(arm.memory, name) is None:
             reasons[metric] = why
+    if arm.profile_failure is not None:
+        reasons["operator_profile"] = arm.profile_failure.message
     return reasons
 
 
@@ -97,15 +102,24 @@ def _checks(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> tup
         )
         for repeat in arm.repeats
     ]
+    around = condition_checks(
+        (arm.arm.accelerator, arm.accelerator_used),
+        surroundings.foreign_load,
+        surroundings.before[name],
+        surroundings.after[name],
+    )
     return (
         *latency_checks(repeats, policy),
-        *condition_checks(
-            (arm.arm.accelerator, arm.accelerator_used),
-            surroundings.foreign_load,
-            surroundings.before[name],
-            surroundings.after[name],
-        ),
+        *rate_checks([each.periods for each in arm.repeats if each.periods is not None]),
+        *(_placed(check, arm) for check in around),
     )
+
+
+def _placed(check: Check, arm: ArmProgress) -> Check:
+    """A profile says more of the accelerator than the runtime's own word."""
+    if check.name != "ACCELERATOR_USED" or check.outcome == "failed" or not arm.operator_places:
+        return check
+    return placement_check(arm.arm.accelerator, arm.operator_places)
 
 
 def _known(values: Iterator[int | None]) -> tuple[int, ...]:

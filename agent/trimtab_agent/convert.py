@@ -54,6 +54,7 @@ _PHASES: Mapping[Phase | None, Any] = {
     "measure": benchmark_pb2.PHASE_MEASURE,
     "memory": benchmark_pb2.PHASE_MEMORY,
     "evaluate": benchmark_pb2.PHASE_EVALUATE,
+    "profile": benchmark_pb2.PHASE_PROFILE,
 }
 _OUTCOMES: Mapping[Outcome, Any] = {
     "passed": _Check.OUTCOME_PASSED,
@@ -194,6 +195,8 @@ def _arm_result_message(result: ArmResult) -> benchmark_pb2.ArmResult:
     )
     if result.evaluation_outputs is not None:
         message.evaluation_outputs.CopyFrom(digest_to_message(result.evaluation_outputs))
+    if result.operator_profile is not None:
+        message.operator_profile.CopyFrom(digest_to_message(result.operator_profile))
     if result.evaluation_failure is not None:
         message.evaluation_error.CopyFrom(failure_to_status(result.evaluation_failure))
     if result.failure is not None:

@@ -13,6 +13,7 @@ from trimtab_protos.digest import Digest
 from trimtab_protos.errors import DigestInvalid, NotServed, SpecInvalid
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2
 
+from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario
 from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Policy, Reduction
 
 MAX_ARMS = 256
@@ -28,7 +29,6 @@ _REDUCTIONS: Mapping[int, Reduction] = {
     _Evaluation.REDUCTION_NONE: "none",
     _Evaluation.REDUCTION_ARGMAX: "argmax",
 }
-_SCENARIOS_TO_COME = ("offline", "periodic", "sustained")
 
 
 def digest_from_message(message: artifact_pb2.Digest) -> Digest:
@@ -56,6 +56,9 @@ def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
         inputs=_digest(message.inputs, "inputs") if message.HasField("inputs") else None,
         input_seed=_input_seed(message.input_seed),
         evaluation=_evaluation(message.evaluation) if message.HasField("evaluation") else None,
+        batch_size=batch_size(message),
+        rate_hz=rate_hz(message),
+        profile_operators=message.profile_operators,
     )
 
 
@@ -63,10 +66,11 @@ def spec_to_message(spec: JobSpec) -> benchmark_pb2.BenchmarkSpec:
     message = benchmark_pb2.BenchmarkSpec(
         arms=[_arm_message(arm) for arm in spec.arms],
         round_robin=benchmark_pb2.RoundRobin(repeat_count=spec.repeat_count),
-        single_stream=benchmark_pb2.SingleStream(),
         policy=_policy_message(spec.policy),
         input_seed=spec.input_seed,
+        profile_operators=spec.profile_operators,
     )
+    set_scenario(message, spec)
     if spec.inputs is not None:
         message.inputs.CopyFrom(digest_to_message(spec.inputs))
     if spec.evaluation is not None:
@@ -91,8 +95,7 @@ def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
     policy = message.policy
     unserved = {
         "the interleaved schedule": schedule == "interleaved",
-        f"the {scenario} scenario": scenario in _SCENARIOS_TO_COME,
-        "operator profiles": message.profile_operators,
+        "the sustained scenario": scenario == "sustained",
         "a choice of sensors": bool(message.sensors),
         "the top-5 reduction": message.evaluation.reduction == _Evaluation.REDUCTION_TOP5,
         "a target precision": policy.target_precision != 0,

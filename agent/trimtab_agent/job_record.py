@@ -42,8 +42,8 @@ class JobView:
     @property
     def outputs(self) -> tuple[Digest, ...]:
         """Artifacts that the job made."""
-        digests = (arm.evaluation_outputs for arm in self.arms)
-        return tuple(digest for digest in digests if digest is not None)
+        made = ((arm.evaluation_outputs, arm.operator_profile) for arm in self.arms)
+        return tuple(digest for digests in made for digest in digests if digest is not None)
 
 
 def advance(job: JobView, event: Event) -> JobView:

@@ -1,4 +1,4 @@
-"""Runs one job: repeats in turns (A B C A B C ...), then memory, then accuracy, arm by arm."""
+"""Runs one job: repeats in turns (A B C A B C ...), then profile, memory, accuracy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.load import measure_foreign_load
 from trimtab_agent.quiet import Quiet
-from trimtab_agent.records import ArmFinished, ArmResult, JobFinished, StateChanged
+from trimtab_agent.records import ArmFinished, ArmResult, JobFinished, JobSpec, StateChanged
+from trimtab_agent.scenario import scenario_conditions
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,17 +65,17 @@ class JobRunner:
             )
             for index, arm in enumerate(spec.arms)
         ]
-        surroundings = await self._surroundings(folder)
+        surroundings = await self._surroundings(folder, spec)
         passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
         await _Rounds(log, passes, surroundings, self._quiet).run(arms)
 
-    async def _surroundings(self, folder: Path) -> Surroundings:
+    async def _surroundings(self, folder: Path, spec: JobSpec) -> Surroundings:
         load = await measure_foreign_load()
         if self._harness is None:
             median_ns = await null_median_ns(folder)
             known = isinstance(median_ns, (int, float))
             self._harness = f"{median_ns:.0f}" if known else f"unknown: {median_ns}"
-        return Surroundings(load, {"harness_null_ns": self._harness})
+        return Surroundings(load, {"harness_null_ns": self._harness, **scenario_conditions(spec)})
 
 
 @dataclass
@@ -92,6 +93,10 @@ class _Rounds:
                     await self.passes.repeat(arm, index)
                 if arm.failure is not None:
                     await self._report(arm)
+        for arm in _active(arms):
+            if spec.profile_operators:
+                with self.quiet:
+                    await self.passes.profile(arm)
         for arm in _active(arms):
             with self.quiet:
                 await self.passes.memory(arm)

@@ -16,7 +16,7 @@ JobState = Literal[
     "pending", "preparing", "cooling", "warming_up", "measuring", "succeeded", "failed", "cancelled"
 ]
 TERMINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
-Phase = Literal["load", "first_inference", "warm_up", "measure", "memory", "evaluate"]
+Phase = Literal["load", "first_inference", "warm_up", "measure", "memory", "evaluate", "profile"]
 Reduction = Literal["none", "argmax"]
 Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
 Severity = Literal["info", "warning", "error"]
@@ -60,7 +60,9 @@ class EvaluationSpec:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """Round-robin repeats, back to back: the schedule and the scenario that are served so far."""
+    """Round-robin repeats. ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
+    at most one of the two is set.
+    """
 
     arms: tuple[Arm, ...]
     repeat_count: int
@@ -68,6 +70,9 @@ class JobSpec:
     inputs: Digest | None
     input_seed: int
     evaluation: EvaluationSpec | None
+    batch_size: int | None = None
+    rate_hz: float | None = None
+    profile_operators: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ class ArmResult:
     inputs: tuple[TensorInfo, ...] = ()
     outputs: tuple[TensorInfo, ...] = ()
     evaluation_outputs: Digest | None = None
+    operator_profile: Digest | None = None
     evaluation_failure: Failure | None = None
     failure: Failure | None = None
 

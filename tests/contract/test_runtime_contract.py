@@ -15,7 +15,6 @@ from trimtab_agent.runtimes.base import (
     Runtime,
     RuntimeOptions,
     Session,
-    Unavailable,
 )
 from trimtab_agent.runtimes.litert import LiteRt
 from trimtab_agent.runtimes.null import NullRuntime
@@ -102,10 +101,21 @@ class RuntimeContract(ABC):
         session.close()
         session.close()
 
-    def test_a_profile_it_cannot_give_has_a_reason(self, session: Session) -> None:
-        profile = session.profile()
-        assert isinstance(profile, Unavailable)
-        assert profile.reason
+    def test_a_profile_has_times_or_the_reason_why_not(
+        self, runtime: Runtime, model: Path, tmp_path: Path
+    ) -> None:
+        session = runtime.load(model, RuntimeOptions(profile_folder=tmp_path))
+        session.bind(random_inputs(session.inputs, {}, 0))
+        for _ in range(3):
+            session.run()
+        before = set(tmp_path.iterdir())
+        profile = session.profile(2, {0, 1})
+        session.close()
+        times = [operator.duration_ns for operator in profile.operators]
+        assert (None in times or not times) == bool(profile.times_unavailable)
+        assert all(operator.ran_on.startswith("cpu") for operator in profile.operators)
+        assert all(operator.type and operator.count >= 1 for operator in profile.operators)
+        assert set(tmp_path.iterdir()) <= before
 
     def test_a_file_that_is_no_model_is_refused(self, runtime: Runtime, tmp_path: Path) -> None:
         if not self.refuses_files:

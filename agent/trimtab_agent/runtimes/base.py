@@ -7,7 +7,7 @@ reads names and formats from here and must stay small.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from trimtab_protos.failure import FailureClass
 
 from trimtab_agent.records import RuntimeInfo, TensorInfo
+from trimtab_agent.runtimes.operators import OperatorProfile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,18 +67,18 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
-class Unavailable:
-    reason: str
-
-
-@dataclass(frozen=True)
 class RuntimeOptions:
-    """``options`` are names of the runtime's own allow-list; any other is refused."""
+    """``options`` are names of the runtime's own allow-list; any other is refused.
+
+    ``profile_folder`` set: load so that ``Session.profile`` can tell operators' times, at whatever
+    that costs the latency; what the runtime writes meanwhile goes there.
+    """
 
     accelerator: str = "cpu"
     thread_count: int = 1
     options: Mapping[str, str] = field(default_factory=dict)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    profile_folder: Path | None = None
 
 
 class Session(ABC):
@@ -103,8 +104,12 @@ class Session(ABC):
         Between ``bind`` and ``run`` there are none.
         """
 
-    def profile(self) -> Unavailable:
-        return Unavailable("this agent's runtimes give no operator profile")
+    def profile(self, run_count: int, chosen: Collection[int]) -> OperatorProfile:
+        """Operators as they ran, a mean over the chosen ones of the last ``run_count`` runs.
+
+        Ends the profiling; call it once, in a session loaded with ``profile_folder``.
+        """
+        return OperatorProfile((), "this runtime tells nothing of its operators")
 
     @abstractmethod
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,8 @@ from trimtab_agent.runtimes.base import (
     Session,
     TensorSpec,
 )
+from trimtab_agent.runtimes.litert_operators import operators
+from trimtab_agent.runtimes.operators import OperatorProfile
 from trimtab_agent.runtimes.reasons import one_line, refusal
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _PACKAGES = (
     ("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
 )
 _ACCELERATORS = ("cpu",)
+_NO_TIMES = "LiteRT's Python interpreter does not tell the times of its operators"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,13 @@ class LiteRtSession(Session):
             spec.name: self._interpreter.get_tensor(index)
             for spec, index in zip(self.outputs, self._output_index, strict=True)
         }
+
+    def profile(self, run_count: int, chosen: Collection[int]) -> OperatorProfile:
+        """Without times: only which operators the delegate took."""
+        try:
+            return OperatorProfile(operators(self._interpreter), _NO_TIMES)
+        except AttributeError:
+            return OperatorProfile((), f"{_NO_TIMES}, this version not even their names")
 
     def close(self) -> None:
         self._interpreter = None

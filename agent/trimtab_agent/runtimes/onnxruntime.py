@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from trimtab_agent.runtimes.base import (
     Session,
     TensorSpec,
 )
+from trimtab_agent.runtimes.onnxruntime_profile import read_profile
+from trimtab_agent.runtimes.operators import OperatorProfile
 from trimtab_agent.runtimes.reasons import one_line, refusal
 
 if TYPE_CHECKING:
@@ -98,6 +100,13 @@ class OnnxSession(Session):
             spec.name: value.numpy().copy()
             for spec, value in zip(self.outputs, values, strict=True)
         }
+
+    def profile(self, run_count: int, chosen: Collection[int]) -> OperatorProfile:
+        trace = Path(self._session.end_profiling())
+        try:
+            return read_profile(trace, run_count, chosen, _ACCELERATORS)
+        finally:
+            trace.unlink(missing_ok=True)
 
     def close(self) -> None:
         self._binding = None
@@ -203,6 +212,9 @@ def _session_options(library: Any, options: RuntimeOptions) -> Any:
         settings.graph_optimization_level = getattr(
             library.GraphOptimizationLevel, _OPTIMIZATION_LEVELS[level]
         )
+    if options.profile_folder is not None:
+        settings.enable_profiling = True
+        settings.profile_file_prefix = str(options.profile_folder / "onnxruntime")
     return settings
 
 

@@ -16,6 +16,7 @@ from trimtab_agent.runtimes.base import (
     TensorSpec,
 )
 from trimtab_agent.runtimes.registry import create_runtime
+from trimtab_agent.worker.batch import shapes_for_batch
 from trimtab_agent.worker.inputs import (
     check_shapes,
     first_batch,
@@ -36,8 +37,9 @@ def import_runtime(task: WorkerTask) -> tuple[Runtime, RuntimeInfo]:
 
 def load_session(runtime: Runtime, task: WorkerTask) -> tuple[Session, int]:
     """The session and how long loading took, in nanoseconds (the import is not in it)."""
+    folder = Path(task.outputs_path).parent if task.mode == "profile" else None
     options = RuntimeOptions(
-        task.accelerator, task.thread_count, task.runtime_options, task.input_shapes
+        task.accelerator, task.thread_count, task.runtime_options, task.input_shapes, folder
     )
     start = time.perf_counter_ns()
     session = runtime.load(Path(task.model_path), options)
@@ -48,9 +50,10 @@ def load_session(runtime: Runtime, task: WorkerTask) -> tuple[Session, int]:
 
 def prepare_inputs(session: Session, task: WorkerTask) -> dict[str, Any]:
     """One run's inputs: the first batch of the task's file, else random from its seed."""
+    shapes = shapes_for_batch(session.inputs, task.input_shapes, task.batch_size)
     if task.inputs_path is None:
-        return random_inputs(session.inputs, task.input_shapes, task.input_seed)
-    return first_batch(read_arrays(Path(task.inputs_path)), session.inputs, task.input_shapes)
+        return random_inputs(session.inputs, shapes, task.input_seed)
+    return first_batch(read_arrays(Path(task.inputs_path)), session.inputs, shapes)
 
 
 def loaded_fields(session: Session, info: RuntimeInfo, load_ns: int) -> dict[str, Any]:

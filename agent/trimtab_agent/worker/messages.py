@@ -20,6 +20,8 @@ kinds and their fields:
 - ``finite``: finite (bool: whether the outputs of the last timed inference held no NaN or infinity)
 - ``memory``: runtime_bytes, model_bytes, load_peak_bytes, peak_bytes, retained_bytes,
   peak_file_backed_bytes (each an integer or null)
+- ``periods``: rate_hz, taken, missed, latest_start_ns (only where there is a rate)
+- ``profiled``: places ({where: {operator type: count}}); the profile stands in ``outputs_path``
 - ``evaluated``: sample_count; the outputs stand in ``outputs_path``
 - ``runtimes``: runtimes (list of RuntimeInfo as dicts), the answer to mode "describe"
 - ``failed``: failure_class, message
@@ -34,7 +36,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SAMPLES_PER_MESSAGE = 8192
-Mode = Literal["repeat", "memory", "evaluate", "describe"]
+Mode = Literal["repeat", "memory", "evaluate", "profile", "describe"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class WorkerTask:
 
     ``clock_origin_ns``: the job's start on ``time.perf_counter_ns`` (CLOCK_MONOTONIC, the same in
     every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
-    (empty: all of them).
+    (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back.
     """
 
     mode: Mode
@@ -65,6 +67,8 @@ class WorkerTask:
     evaluation_inputs_path: str = ""
     reduction: str = "none"
     outputs_path: str = ""
+    batch_size: int | None = None
+    rate_hz: float | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -18,6 +18,7 @@ from trimtab_agent.worker.loading import (
     prepare_inputs,
 )
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
+from trimtab_agent.worker.periodic import measure_periodic
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensors
@@ -42,6 +43,8 @@ def measure_repeat(task: WorkerTask, channel: Channel) -> None:
 
 
 def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
+    if task.rate_hz is not None:
+        return measure_periodic(session, task, channel)
     limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")

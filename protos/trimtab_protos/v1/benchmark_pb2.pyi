@@ -36,6 +36,7 @@ class _PhaseEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumType
     PHASE_MEASURE: _Phase.ValueType  # 4
     PHASE_MEMORY: _Phase.ValueType  # 5
     PHASE_EVALUATE: _Phase.ValueType  # 6
+    PHASE_PROFILE: _Phase.ValueType  # 7
 
 class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper): ...
 
@@ -46,6 +47,7 @@ PHASE_WARM_UP: Phase.ValueType  # 3
 PHASE_MEASURE: Phase.ValueType  # 4
 PHASE_MEMORY: Phase.ValueType  # 5
 PHASE_EVALUATE: Phase.ValueType  # 6
+PHASE_PROFILE: Phase.ValueType  # 7
 global___Phase = Phase
 
 @typing.final
@@ -275,6 +277,10 @@ global___SingleStream = SingleStream
 
 @typing.final
 class Offline(google.protobuf.message.Message):
+    """Every input's first dimension is the batch; one that the file fixes to another
+    size fails the arm. A latency is that of one batch.
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     BATCH_SIZE_FIELD_NUMBER: builtins.int
@@ -290,6 +296,10 @@ global___Offline = Offline
 
 @typing.final
 class Periodic(google.protobuf.message.Message):
+    """One inference a period; a period that begins while the last inference still
+    runs is missed (check RATE_KEPT).
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RATE_HZ_FIELD_NUMBER: builtins.int
@@ -585,7 +595,11 @@ class ArmResult(google.protobuf.message.Message):
     @property
     def evaluation_outputs(self) -> trimtab_protos.v1.artifact_pb2.Digest: ...
     @property
-    def operator_profile(self) -> trimtab_protos.v1.artifact_pb2.Digest: ...
+    def operator_profile(self) -> trimtab_protos.v1.artifact_pb2.Digest:
+        """JSON, schema trimtab.profile/1: operator type, name, count, time, where it ran.
+        Why there is none although it was asked for: unavailable["operator_profile"].
+        """
+
     @property
     def error(self) -> google.rpc.status_pb2.Status:
         """ErrorInfo.metadata["class"]: "model", "resources", "device" or "harness"."""

@@ -76,6 +76,18 @@ def test_a_served_specification_survives_both_ways(spec: Any) -> None:
     assert spec_to_message(record) == spec
 
 
+def test_scenarios_and_the_profile_survive_both_ways(spec: Any) -> None:
+    spec.profile_operators = True
+    spec.offline.batch_size = 8
+    record = spec_from_message(spec)
+    assert (record.batch_size, record.rate_hz, record.profile_operators) == (8, None, True)
+    assert spec_to_message(record) == spec
+    spec.periodic.rate_hz = 29.97
+    record = spec_from_message(spec)
+    assert (record.batch_size, record.rate_hz) == (None, 29.97)
+    assert spec_to_message(record) == spec
+
+
 Change = Callable[[Any], object]
 
 WRONG: list[tuple[str, Change]] = [
@@ -109,6 +121,12 @@ WRONG: list[tuple[str, Change]] = [
     ("scenario", lambda s: s.ClearField("single_stream")),
     ("round_robin.repeat_count", lambda s: setattr(s.round_robin, "repeat_count", 0)),
     ("round_robin.repeat_count", lambda s: setattr(s.round_robin, "repeat_count", 1000)),
+    ("offline.batch_size", lambda s: s.offline.SetInParent()),
+    ("offline.batch_size", lambda s: setattr(s.offline, "batch_size", -1)),
+    *[
+        ("periodic.rate_hz", lambda s, rate=rate: setattr(s.periodic, "rate_hz", rate))
+        for rate in (0.0, -1.0, 1e9, float("nan"))
+    ],
     ("input_seed", lambda s: setattr(s, "input_seed", -1)),
     ("inputs", lambda s: setattr(s.inputs, "sha256", "")),
     ("evaluation.inputs", lambda s: s.evaluation.ClearField("inputs")),
@@ -144,10 +162,7 @@ def test_a_wrong_value_is_refused_by_its_field(spec: Any, field: str, change: Ch
 
 UNSERVED: list[tuple[str, Change]] = [
     ("interleaved", lambda s: s.interleaved.SetInParent()),
-    ("offline", lambda s: s.offline.SetInParent()),
-    ("periodic", lambda s: s.periodic.SetInParent()),
     ("sustained", lambda s: s.sustained.SetInParent()),
-    ("operator profiles", lambda s: setattr(s, "profile_operators", True)),
     ("sensors", lambda s: s.sensors.append("board")),
     ("top-5", lambda s: setattr(s.evaluation, "reduction", Evaluation.REDUCTION_TOP5)),
     ("target precision", lambda s: setattr(s.policy, "target_precision", 0.02)),

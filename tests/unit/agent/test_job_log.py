@@ -44,7 +44,9 @@ ARM = Arm(
     {"key": "value"},
     {"x": (1, 2)},
 )
-SPEC = JobSpec((ARM,), 2, Policy(1, 2, 3, 4, 5, 6), None, 0, None)
+SPEC = JobSpec(
+    (ARM,), 2, Policy(1, 2, 3, 4, 5, 6), None, 0, None, rate_hz=29.97, profile_operators=True
+)
 RESULT = ArmResult(
     "a",
     checks=(Check("MIN_SAMPLES", "passed", True, ("latency",), "all"),),
@@ -147,13 +149,17 @@ async def test_acknowledged_jobs_go_first_and_take_their_outputs_along(tmp_path:
     digest = artifacts.add_file(tmp_path / "out")
     store = JobStore(tmp_path / "jobs", artifacts, 2, 10**6)
     oldest = await ended(store, "1", ArmResult("a"))
-    second = await ended(store, "2", ArmResult("a", evaluation_outputs=digest))
+    (tmp_path / "profile").write_text("profile")
+    profile = artifacts.add_file(tmp_path / "profile")
+    made = ArmResult("a", evaluation_outputs=digest, operator_profile=profile)
+    second = await ended(store, "2", made)
     store.prune()
     second.acknowledge()
     newest = await ended(store, "3", ArmResult("a"))
     store.prune()
     assert list(store) == [oldest, newest]
     assert not artifacts.has(digest)
+    assert not artifacts.has(profile)
     with pytest.raises(JobUnknown):
         store.get(second.view.job_id)
     assert [log.view.job_id for log in make_store(tmp_path)] == [

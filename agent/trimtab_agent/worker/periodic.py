@@ -1,0 +1,88 @@
+"""One inference a period: what a camera or a microphone makes of a model."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trimtab_agent.measure import Clock, Limits, Run, Samples
+from trimtab_agent.runtimes.base import Session
+from trimtab_agent.worker.channel import Channel
+from trimtab_agent.worker.messages import WorkerTask
+
+_NS_PER_S = 10**9
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """``missed``: periods that began while the last inference still ran.
+
+    ``latest_start_ns``: how long after its period's begin an inference started, at most.
+    """
+
+    samples: Samples
+    missed: int
+    latest_start_ns: int
+
+
+def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Samples:
+    """Warm up and measure at ``task.rate_hz``; the warm-up keeps the same pace."""
+    assert task.rate_hz is not None  # noqa: S101 - the caller asked
+    period_ns = _NS_PER_S / task.rate_hz
+    clock = time.perf_counter_ns
+    channel.send("phase", phase="warm_up")
+    warming = Limits(task.min_warmup_count, task.warmup_duration_ns, task.max_duration_ns)
+    warm = take_periodic(session.run, clock, time.sleep, period_ns, warming)
+    channel.send("warmed_up", count=len(warm.samples), duration_ns=warm.samples.duration_ns)
+    channel.send("phase", phase="measure")
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
+    taken = take_periodic(session.run, clock, time.sleep, period_ns, limits)
+    gc.enable()
+    samples = taken.samples
+    channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns)
+    channel.send(
+        "periods",
+        rate_hz=task.rate_hz,
+        taken=len(samples),
+        missed=taken.missed,
+        latest_start_ns=taken.latest_start_ns,
+    )
+    return samples
+
+
+def take_periodic(
+    run: Run, clock: Clock, sleep: Sleep, period_ns: float, limits: Limits
+) -> Periodic:
+    """Time ``run`` once a period until both minimums are met, or ``max_duration_ns``.
+
+    The processor sleeps up to each period's begin and is not kept busy for the last stretch: an
+    application that waits for its next frame meets the same cold caches and lowered clocks. What
+    the late waking takes is not in the latency, which counts from the call of ``run``.
+    """
+    samples = Samples()
+    missed, latest, slot = 0, 0, 0
+    begin = clock()
+    while True:
+        due = begin + math.ceil(slot * period_ns)
+        while (wait := due - clock()) > 0:
+            sleep(wait / _NS_PER_S)
+        start = clock()
+        run()
+        end = clock()
+        samples.start_ns.append(start)
+        samples.latency_ns.append(end - start)
+        latest = max(latest, start - due)
+        elapsed = end - begin
+        done = len(samples) >= limits.min_sample_count and elapsed >= limits.min_duration_ns
+        if done or elapsed >= limits.max_duration_ns:
+            return Periodic(samples, missed, latest)
+        following = max(slot + 1, math.ceil((end - begin) / period_ns))
+        missed += following - slot - 1
+        slot = following
