@@ -43,7 +43,7 @@ METRICS: dict[str, MetricInfo] = {
         _not_negative("io_ms", "ms", "lower", "copying inputs in and outputs out, once"),
         _positive("load_ms", "ms", "lower", "cold load of the model in a fresh process"),
         _positive("first_inference_ms", "ms", "lower", "the first inference after loading"),
-        _positive("throughput_per_s", "1/s", "higher", "inferences a second, back to back"),
+        _positive("throughput_per_s", "1/s", "higher", "samples a second, back to back"),
         _positive("memory_peak_mb", "MB", "lower", "peak resident memory during inference"),
         _positive("memory_load_peak_mb", "MB", "lower", "peak resident memory while loading"),
         _not_negative("memory_model_mb", "MB", "lower", "what the model adds to the runtime"),

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure
 
+from trimtab.operator_profile import OperatorProfile
+
 Int64Array = npt.NDArray[np.int64]
 Provenance = Literal["measured", "derived", "estimated", "unavailable"]
 Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
@@ -148,11 +150,16 @@ class RawArm:
     evaluation_outputs: Path | None
     evaluation_failure: Failure | None
     failure: Failure | None
+    profile: OperatorProfile | None = None
+    """None: not asked for."""
 
 
 @dataclass(frozen=True)
 class MeasurementSettings:
-    """What was asked of an arm; everything that was in force is written down, defaults too."""
+    """What was asked of an arm; everything that was in force is written down, defaults too.
+
+    ``batch_size`` None: as the file has it, open ones 1. ``rate_hz`` None: back to back.
+    """
 
     runtime: str
     accelerator: str = "cpu"
@@ -167,6 +174,8 @@ class MeasurementSettings:
     input_seed: int = 0
     runtime_options: Mapping[str, str] = field(default_factory=dict)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    batch_size: int | None = None
+    rate_hz: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trimtab.operator_profile import OperatorProfile, OperatorTime
 from trimtab.records import (
     Artifact,
     ArtifactFile,
@@ -43,6 +44,16 @@ def an_artifact(name: str = "m.onnx") -> Artifact:
     return Artifact("onnx", (file, external), 12)
 
 
+PROFILE = OperatorProfile(
+    (
+        OperatorTime("Conv", "a", "cpu", 1.0, 0.03, 0.75),
+        OperatorTime("Relu", "b", "cpu", 1.5, 0.01, 0.25),
+    ),
+    inference_count=40,
+    p50_ms=0.05,
+)
+
+
 def a_raw_arm() -> RawArm:
     repeats = tuple(
         RawRepeat(
@@ -72,6 +83,7 @@ def a_raw_arm() -> RawArm:
         evaluation_outputs=None,
         evaluation_failure=Failure("model", "NaN in the outputs"),
         failure=None,
+        profile=PROFILE,
     )
 
 

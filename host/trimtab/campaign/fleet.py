@@ -37,6 +37,7 @@ class Campaign:
     inputs: EvaluationSet | None = None
     reduction: Reduction = "none"
     metric: MetricFunction | None = None
+    profile: bool = False
 
 
 async def measure_fleet(
@@ -75,6 +76,7 @@ async def _measure_device(
         reduction=campaign.reduction,
         inputs=campaign.inputs,
         scratch=scratch,
+        profile=campaign.profile,
     )
     try:
         return await measure_on(device, campaign.state, workload, on_progress)

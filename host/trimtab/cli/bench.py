@@ -54,6 +54,7 @@ from trimtab.store import RunStore, new_run_id
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help=".npz with one tensor an input.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help=".npz with labels.")
+@click.option("--profile", is_flag=True, help="Time each operator too, in processes of its own.")
 @measure_options
 @output_option
 def bench(
@@ -61,6 +62,7 @@ def bench(
     devices: tuple[str, ...],
     inputs: Path | None,
     evaluation: Path | None,
+    profile: bool,
     output: str,
     **measure: object,
 ) -> int:
@@ -71,6 +73,9 @@ def bench(
       trimtab bench model.onnx model.tflite
       trimtab bench model.onnx --device pi5 --device local --threads 1,2
       trimtab bench model.onnx --eval test.npz --format json
+      trimtab bench model.onnx --profile
+      trimtab bench model.onnx --batch-size 8
+      trimtab bench model.onnx --rate 30
     """
     choices = _choices(measure)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
@@ -83,6 +88,7 @@ def bench(
             state=local_agent_state(),
             evaluation=load_evaluation(evaluation, scratch) if evaluation else None,
             inputs=load_inputs(inputs, scratch) if inputs else None,
+            profile=profile,
         )
         run = _measure(campaign)
     _print(run, output)
@@ -117,11 +123,13 @@ def _existing(path: Path) -> Path:
 
 def _print(run: Run, output: str) -> None:
     from trimtab.report import json_output, tables, terminal
+    from trimtab.report.profile_view import print_profiles
 
     report_failures(run.results)
     if output == "json":
         print_json(json_output.bench_json(run.results))
     elif output == "table":
         terminal.print_results(run.results, output_console())
+        print_profiles(run.results, output_console())
     else:
         click.echo(tables.render(run.results, output), nl=False)

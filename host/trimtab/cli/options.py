@@ -46,6 +46,18 @@ def measure_options(command: Command) -> Command:
         click.option("--repeats", type=click.IntRange(1, 50), help="Processes per arm."),
         click.option("--min-duration", metavar="DURATION", help="Timed per process: 500ms, 2s."),
         click.option("--min-samples", type=click.IntRange(1, 1_000_000), help="Timed per process."),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(1, 1 << 20),
+            metavar="N",
+            help="Latencies are then per batch; the file's batch must be open, or N.",
+        ),
+        click.option(
+            "--rate",
+            type=click.FloatRange(0, 10_000, min_open=True),
+            metavar="HZ",
+            help="One inference a period, instead of back to back.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -96,7 +108,11 @@ def overridden(measure: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "repeats": measure.get("repeats"),
         "min_samples": measure.get("min_samples"),
+        "batch_size": measure.get("batch_size"),
+        "rate_hz": measure.get("rate"),
     }
+    if fields["batch_size"] is not None and fields["rate_hz"] is not None:
+        raise UserError("--batch-size and --rate are two scenarios", "give one of the two")
     if measure.get("min_duration") is not None:
         fields["min_duration_s"] = parse_duration(measure["min_duration"])
     return {name: value for name, value in fields.items() if value is not None}

@@ -75,11 +75,12 @@ def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
         arms=[_arm(arm) for arm in request.arms],
         inputs=digest_to_proto(request.inputs) if request.inputs else None,
         round_robin=benchmark_pb2.RoundRobin(repeat_count=settings.repeats),
-        single_stream=benchmark_pb2.SingleStream(),
         policy=_policy(settings),
         input_seed=settings.input_seed,
         evaluation=_evaluation(request),
+        profile_operators=request.profile,
     )
+    _set_scenario(spec, settings)
     return benchmark_pb2.SubmitJobRequest(request_id=request.request_id, spec=spec)
 
 
@@ -140,6 +141,15 @@ def _policy(settings: MeasurementSettings) -> benchmark_pb2.MeasurementPolicy:
     )
 
 
+def _set_scenario(spec: benchmark_pb2.BenchmarkSpec, settings: MeasurementSettings) -> None:
+    if settings.batch_size is not None:
+        spec.offline.batch_size = settings.batch_size
+    elif settings.rate_hz is not None:
+        spec.periodic.rate_hz = settings.rate_hz
+    else:
+        spec.single_stream.SetInParent()
+
+
 def _evaluation(request: JobRequest) -> benchmark_pb2.Evaluation | None:
     if request.evaluation is None:
         return None
@@ -156,6 +166,7 @@ def _outcome(result: benchmark_pb2.ArmResult) -> ArmOutcome:
         if result.memory.HasField(f"{name}_bytes")  # type: ignore[arg-type]
     }
     has_outputs = result.HasField("evaluation_outputs")
+    has_profile = result.HasField("operator_profile")
     return ArmOutcome(
         checks=tuple(_check(check) for check in result.checks),
         load_ns=tuple(result.load_duration_ns),
@@ -177,6 +188,7 @@ def _outcome(result: benchmark_pb2.ArmResult) -> ArmOutcome:
             else None
         ),
         failure=_failure(result),
+        operator_profile=digest(result.operator_profile) if has_profile else None,
     )
 
 

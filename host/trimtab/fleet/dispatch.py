@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trimtab_protos.errors import Failure, TrimtabError
@@ -24,12 +24,14 @@ from trimtab.fleet.jobs import (
     RuntimeInfo,
 )
 from trimtab.fleet.local import local_agent
+from trimtab.fleet.profile import pull_profile
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.fleet.transfer import pull, push
 from trimtab.records import DeviceRef, EvaluationSet, RawArm
 
 _RECONNECT_ATTEMPTS = 5
 _RECONNECT_S = 1.0
+_PASSES = {"memory": "memory pass", "evaluate": "evaluation", "profile": "profile pass"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Workload:
     reduction: Reduction
     inputs: EvaluationSet | None
     scratch: Path
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class _Job:
         self._arms = arms
         self._on_progress = on_progress
         self._collector = JobCollector(arms)
-        passes = 2 if workload.evaluation else 1  # the memory pass, and the evaluation
+        passes = 1 + bool(workload.evaluation) + workload.profile  # 1: the memory pass
         self._total = sum(arm.settings.repeats + passes for arm in arms)
         self._done = 0
 
@@ -112,11 +115,12 @@ class _Job:
             inputs=workload.inputs.digest if workload.inputs else None,
             evaluation=workload.evaluation,
             reduction=workload.reduction,
+            profile=workload.profile,
         )
         try:
             self.job_id = await self._client.submit(request)
             await self._watch()
-            collected = [(arm, await self._raw(arm)) for arm in self._arms]
+            collected = [(arm, await self._profiled(arm)) for arm in self._arms]
             await self._client.acknowledge(self.job_id)
         except asyncio.CancelledError:
             await asyncio.shield(self._cancel())
@@ -154,7 +158,7 @@ class _Job:
         if update.log is not None:
             severity, text = update.log
             self._say(f"{update.arm}: {text}" if update.arm else text, severity)
-        if update.phase in ("load", "memory", "evaluate") and update.repeat_count:
+        if update.phase in ("load", *_PASSES) and update.repeat_count:
             self._say(_describe(update))
             self._done += 1
         if update.outcome is not None and update.outcome.failure is not None:
@@ -178,6 +182,17 @@ class _Job:
             failure = Failure("device", f"the outputs did not come back: {error.message}")
             return self._collector.raw_arm(arm.name, None, failure)
         return self._collector.raw_arm(arm.name, target, None)
+
+    async def _profiled(self, arm: ArmRequest) -> RawArm:
+        raw = await self._raw(arm)
+        if not self._workload.profile or raw.failure is not None:
+            return raw
+        outcome = self._collector.outcome(arm.name)
+        digest = outcome.operator_profile if outcome else None
+        reason = raw.unavailable.get("operator_profile", "the device sent no profile")
+        return replace(
+            raw, profile=await pull_profile(self._client, digest, self._workload.scratch, reason)
+        )
 
     async def _cancel(self) -> None:
         if not self.job_id:
@@ -224,4 +239,4 @@ def _why_not(arm: ArmRequest, runtime: RuntimeInfo | None) -> Failure | None:
 def _describe(update: JobUpdate) -> str:
     if update.phase == "load":
         return f"{update.arm}: repeat {update.repeat_index + 1} of {update.repeat_count}"
-    return f"{update.arm}: {'memory pass' if update.phase == 'memory' else 'evaluation'}"
+    return f"{update.arm}: {_PASSES[update.phase]}"

@@ -91,6 +91,7 @@ class JobRequest:
     inputs: Digest | None = None
     evaluation: EvaluationSet | None = None
     reduction: Reduction = "none"
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class ArmOutcome:
     evaluation_outputs: Digest | None
     evaluation_failure: Failure | None
     failure: Failure | None
+    operator_profile: Digest | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def summarize(
         return {}
     figures: dict[str, Metric] = {}
     figures |= _latencies(raw)
+    figures["throughput_per_s"] = _throughput(figures["latency_mean_ms"], settings)
     figures |= _once_a_repeat(raw)
     figures |= {name: _memory(raw, name, key) for name, key in _MEMORY.items()}
     figures |= {name: _absent(raw, name, "the device reported no energy") for name in _ENERGY}
@@ -123,20 +124,22 @@ def _interval_check(settings: MeasurementSettings) -> tuple[Check, ...]:
 
 def _latencies(raw: RawArm) -> dict[str, Metric]:
     samples = [repeat.latency_ns for repeat in raw.repeats]
-    figures = {
+    return {
         name: _from_statistic(name, stats.statistic(wanted, samples))
         for name, wanted in _LATENCIES.items()
     }
-    figures["throughput_per_s"] = _throughput(figures["latency_mean_ms"])
-    return figures
 
 
-def _throughput(mean: Metric) -> Metric:
-    """Back to back, one at a time: the mean latency's inverse."""
+def _throughput(mean: Metric, settings: MeasurementSettings) -> Metric:
+    """Back to back: the mean latency's inverse, times the samples of a batch."""
+    if settings.rate_hz is not None:
+        reason = f"measured at {settings.rate_hz:g} Hz, not back to back"
+        return unavailable("throughput_per_s", reason)
     if mean.value is None or mean.value <= 0:
         return unavailable("throughput_per_s", mean.reason or "the clock saw no time pass")
-    ci95 = (_MS_PER_S / mean.ci95[1], _MS_PER_S / mean.ci95[0]) if mean.ci95 else None
-    return figure("throughput_per_s", _MS_PER_S / mean.value, ci95, "derived")
+    per_ms = _MS_PER_S * (settings.batch_size or 1)
+    ci95 = (per_ms / mean.ci95[1], per_ms / mean.ci95[0]) if mean.ci95 else None
+    return figure("throughput_per_s", per_ms / mean.value, ci95, "derived")
 
 
 def _once_a_repeat(raw: RawArm) -> dict[str, Metric]:

@@ -113,6 +113,10 @@ def _check_measure(measure: MeasureSettings) -> None:
     for index, name in enumerate(measure.runtimes):
         if name not in known:
             raise Problem(("measure", "runtimes", index), *unknown("runtime", name, known))
+    if measure.batch_size is not None and measure.rate_hz is not None:
+        raise Problem(
+            ("measure", "rate_hz"), "rate_hz and batch_size are two scenarios", "one of the two"
+        )
     if measure.min_duration_s > measure.max_duration_s:
         raise Problem(
             ("measure", "min_duration_s"),

@@ -60,6 +60,8 @@ class MeasureSettings(Settings):
     input_shapes: dict[
         str, Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)]
     ] = Field(default_factory=dict)
+    batch_size: int | None = Field(default=None, ge=1, le=1 << 20)
+    rate_hz: float | None = Field(default=None, gt=0, le=10_000)
 
     @property
     def base(self) -> MeasurementSettings:
@@ -78,6 +80,8 @@ class MeasureSettings(Settings):
             input_seed=self.input_seed,
             runtime_options=self.runtime_options,
             input_shapes=self.input_shapes,
+            batch_size=self.batch_size,
+            rate_hz=self.rate_hz,
         )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from trimtab.measure.validity import FILE_METRICS
 from trimtab.measure.wording import decimals, show_interval
 from trimtab.records import Metric, Result, UserError
+from trimtab.report.best_setting import best_setting_notes
+from trimtab.report.scenario import scenario_notes
 from trimtab.report.verdict import Kind, verdict
 
 MISSING = "–"
@@ -136,7 +138,7 @@ def _notes(results: Sequence[Result], figures: Sequence[str]) -> list[str]:
         notes.append("[low, high]: 95 % interval")
     for name in (*figures, *(each for each in _OPTIONAL if each not in figures)):
         notes.extend(_missing_notes(name, results))
-    return notes
+    return [*notes, *scenario_notes(results), *best_setting_notes(results)]
 
 
 def _runtime_notes(results: Sequence[Result]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure
 
+from trimtab.operator_profile import profile_from
 from trimtab.records import (
     Artifact,
     ArtifactFile,
@@ -110,6 +111,7 @@ def _raw(document: Plain, repeats: tuple[RawRepeat, ...]) -> RawArm:
         "outputs": _tensors(document["outputs"]),
         "evaluation_failure": _failure(document["evaluation_failure"]),
         "failure": _failure(document["failure"]),
+        "profile": profile_from(document.get("profile")),
     }
     return RawArm(**values)
 

@@ -74,6 +74,24 @@ def test_units_are_milliseconds_and_millions_of_bytes(
     assert measured(found["download_mb"]) == pytest.approx(1.5)
 
 
+def test_throughput_counts_the_samples_of_a_batch_and_not_at_a_rate(
+    make_raw_arm: MakeRaw, make_artifact: MakeArtifact
+) -> None:
+    raw = make_raw_arm(((10, 30, 20), (10, 30, 20), (11, 31, 21)))
+
+    def throughput(**scenario: Any) -> Metric:
+        settings = replace(SETTINGS, **scenario)
+        return summarize(raw, make_artifact(), settings)["throughput_per_s"]
+
+    single, batch = throughput(), throughput(batch_size=8)
+    assert measured(batch) == pytest.approx(8 * measured(single))
+    assert single.ci95 is not None
+    assert batch.ci95 == pytest.approx(tuple(8 * bound for bound in single.ci95))
+    at_a_rate = throughput(rate_hz=30.0)
+    assert at_a_rate.value is None
+    assert at_a_rate.reason == "measured at 30 Hz, not back to back"
+
+
 def test_what_the_device_could_not_tell_carries_its_reason(
     make_raw_arm: MakeRaw, figures: Figures
 ) -> None:

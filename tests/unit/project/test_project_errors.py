@@ -205,6 +205,11 @@ CASES = {
         5,
         "min_duration_s is 2; allowed: at most max_duration_s, which is 1",
     ),
+    "two scenarios": (
+        GOOD_HEAD + "[measure]\nbatch_size = 8\nrate_hz = 30\n",
+        5,
+        "rate_hz and batch_size are two scenarios; allowed: one of the two",
+    ),
     "unknown reduction": (
         GOOD_HEAD + '[measure]\nreduction = "top5"\n',
         4,

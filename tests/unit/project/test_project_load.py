@@ -30,6 +30,7 @@ min_duration_s = 1
 reduction = "argmax"
 runtime_options = { xnnpack = "off" }
 input_shapes = { image = [1, 3, 8, 8] }
+rate_hz = 30
 
 [require]
 accuracy_drop = "<= 0.01"
@@ -65,6 +66,7 @@ def test_every_setting_arrives(folder: Path) -> None:
     assert project.objective == Objective("energy_mj", "minimize", "latency_p50_ms")
     base = project.measure.base
     assert (base.runtime, base.threads, base.repeats, base.min_duration_s) == ("litert", 2, 5, 1.0)
+    assert (base.rate_hz, base.batch_size) == (30.0, None)
     assert base.runtime_options == {"xnnpack": "off"}
     assert base.input_shapes == {"image": (1, 3, 8, 8)}
 

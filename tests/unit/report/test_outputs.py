@@ -72,6 +72,7 @@ def test_the_bench_json_has_the_documented_keys(results: list[Result]) -> None:
             "sample_count",
             "process_count",
             "conditions",
+            "profile",
         }
         assert set(result["artifact"]) == {"file", "format", "sha256", "size_bytes"}
         assert set(result["verdict"]) == {"valid", "checks"}
