@@ -29,12 +29,14 @@ class OperatorProfile:
     """``p50_ms`` is the profile pass's own median, dearer than the measured one.
 
     ``unavailable``: why there are no times (then ``operators`` may still say what ran where).
+    ``source``: what they are times of, where that is not what was measured.
     """
 
     operators: tuple[OperatorTime, ...] = ()
     inference_count: int = 0
     p50_ms: float | None = None
     unavailable: str | None = None
+    source: str | None = None
 
     @property
     def operators_ms(self) -> float | None:
@@ -87,4 +89,5 @@ def _profile(document: Mapping[str, Any]) -> OperatorProfile:
         inference_count=int(document["inference_count"]),
         p50_ms=document["p50_ns"] / _NS_PER_MS,
         unavailable=document["times_unavailable"] or None,
+        source=document.get("source") or None,
     )

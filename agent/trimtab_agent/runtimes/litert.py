@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ from trimtab_agent.runtimes.base import (
     Session,
     TensorSpec,
 )
+from trimtab_agent.runtimes.litert_compiled import TRIED_RELEASES, CompiledModelError
 from trimtab_agent.runtimes.litert_operators import operators
+from trimtab_agent.runtimes.litert_profile import profile_compiled
 from trimtab_agent.runtimes.operators import OperatorProfile
 from trimtab_agent.runtimes.reasons import one_line, refusal
 
@@ -44,9 +46,14 @@ class _Library:
 
 
 class LiteRtSession(Session):
-    def __init__(self, interpreter: Any, folder: Path) -> None:
+    """``no_times_because``: why its compiled model cannot tell operators' times in its place."""
+
+    def __init__(self, interpreter: Any, model: Path, thread_count: int) -> None:
+        self.no_times_because = ""
         self._interpreter = interpreter
-        self._folder = folder
+        self._model = model
+        self._thread_count = thread_count
+        self._folder = model.parent
         self.accelerator_used = "cpu"
         self._read_details()
 
@@ -70,11 +77,19 @@ class LiteRtSession(Session):
         }
 
     def profile(self, run_count: int, chosen: Collection[int]) -> OperatorProfile:
-        """Without times: only which operators the delegate took."""
+        """Where there are no times: only which operators the delegate took."""
         try:
-            return OperatorProfile(operators(self._interpreter), _NO_TIMES)
+            found = operators(self._interpreter)
         except AttributeError:
             return OperatorProfile((), f"{_NO_TIMES}, this version not even their names")
+        if self.no_times_because:
+            return OperatorProfile(found, f"{_NO_TIMES}, and {self.no_times_because}")
+        names = dict(enumerate(operator.name for operator in found))
+        try:
+            times = profile_compiled(self._model, self._thread_count, run_count, names)
+            return replace(times, measured=found)
+        except CompiledModelError as error:
+            return OperatorProfile(found, f"{_NO_TIMES}, and its compiled model neither: {error}")
 
     def close(self) -> None:
         self._interpreter = None
@@ -88,6 +103,7 @@ class LiteRtSession(Session):
         except (RuntimeError, ValueError, MemoryError) as error:
             raise refusal(error, self._folder) from error
         self._shapes.update(shapes)
+        self.no_times_because = "its compiled model is profiled in the file's own shapes only"
 
     def _read_details(self) -> None:
         inputs = self._interpreter.get_input_details()
@@ -126,12 +142,22 @@ class LiteRt(Runtime):
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError, MemoryError) as error:
             raise refusal(error, path.parent) from error
-        session = LiteRtSession(interpreter, path.parent)
+        session = LiteRtSession(interpreter, path, options.thread_count)
+        session.no_times_because = _no_times_because(library, options)
         known = {spec.name for spec in session.inputs}
         wanted = {name: shape for name, shape in options.input_shapes.items() if name in known}
         if wanted:
             session.resize(wanted)
         return session
+
+
+def _no_times_because(library: _Library, options: RuntimeOptions) -> str:
+    if library.package != "ai_edge_litert" or not library.version.startswith(TRIED_RELEASES):
+        tried = ", ".join(f"{release}x" for release in TRIED_RELEASES)
+        return f"the profile of its compiled model is known for ai-edge-litert {tried} only"
+    if options.options.get("xnnpack") == "off":
+        return "its compiled model is profiled with XNNPACK only"
+    return ""
 
 
 def _import() -> _Library:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -22,7 +23,25 @@ class Operator:
 
 @dataclass(frozen=True)
 class OperatorProfile:
-    """``times_unavailable``: why there are no times; empty where there are."""
+    """``times_unavailable``: why there are no times; empty where there are.
+
+    ``source``, ``p50_ns`` and ``measured`` are set where the times are not those of the session's
+    own runs: what ran instead, its median, and the operators that the session itself has.
+    """
 
     operators: tuple[Operator, ...]
     times_unavailable: str = ""
+    source: str = ""
+    p50_ns: float | None = None
+    measured: tuple[Operator, ...] = ()
+
+
+def middle_half(latencies: Sequence[int]) -> frozenset[int]:
+    """Positions without those of the fastest and of the slowest quarter.
+
+    Operators' times are means over these inferences. Means add up, as medians would not; without
+    both ends they stay near the median inference.
+    """
+    quarter = len(latencies) // 4
+    ranked = sorted(range(len(latencies)), key=latencies.__getitem__)
+    return frozenset(ranked[quarter : len(ranked) - quarter])

@@ -14,7 +14,7 @@ from typing import Any
 
 from trimtab_agent.measure import warm_up
 from trimtab_agent.runtimes.base import Session
-from trimtab_agent.runtimes.operators import Operator, OperatorProfile
+from trimtab_agent.runtimes.operators import Operator, OperatorProfile, middle_half
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.loading import import_runtime, load_session, prepare_inputs
 from trimtab_agent.worker.messages import WorkerTask
@@ -28,11 +28,7 @@ _DURATION_NS = 1_000_000_000
 
 
 def profile_operators(task: WorkerTask, channel: Channel) -> None:
-    """Operators' times are means over the middle half of the inferences, by their latency.
-
-    Means add up, as medians would not; without the slowest and fastest quarter they stay near the
-    pass's own median.
-    """
+    """What a profile is a mean of: see :func:`middle_half`."""
     channel.send("phase", phase="profile")
     runtime, _ = import_runtime(task)
     session, _ = load_session(runtime, task)
@@ -42,14 +38,7 @@ def profile_operators(task: WorkerTask, channel: Channel) -> None:
     profile = session.profile(len(latencies), middle_half(latencies))
     session.close()
     _write(Path(task.outputs_path), profile, latencies)
-    channel.send("profiled", places=_places(profile.operators))
-
-
-def middle_half(latencies: Sequence[int]) -> frozenset[int]:
-    """Positions without those of the fastest and of the slowest quarter."""
-    quarter = len(latencies) // 4
-    ranked = sorted(range(len(latencies)), key=latencies.__getitem__)
-    return frozenset(ranked[quarter : len(ranked) - quarter])
+    channel.send("profiled", places=_places(profile.measured or profile.operators))
 
 
 def _time_runs(session: Session) -> list[int]:
@@ -69,8 +58,10 @@ def _write(path: Path, profile: OperatorProfile, latencies: Sequence[int]) -> No
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "inference_count": len(latencies),
-        "p50_ns": median(latencies),
-        **asdict(profile),
+        "p50_ns": median(latencies) if profile.p50_ns is None else profile.p50_ns,
+        "operators": [asdict(operator) for operator in profile.operators],
+        "times_unavailable": profile.times_unavailable,
+        "source": profile.source,
     }
     temporary = path.with_name(path.name + ".part")
     with temporary.open("w", encoding="utf-8") as file:

@@ -57,10 +57,12 @@ def profile_notes(profile: OperatorProfile) -> list[str]:
     total, p50, rest = profile.operators_ms, profile.p50_ms, profile.unexplained_ms
     if total is None or p50 is None or rest is None:
         return []
+    source = [profile.source] if profile.source is not None else []
     return [
+        *source,
         f"operators {total:.4g} ms of the profile pass's p50 {p50:.4g} ms "
         f"({profile.inference_count} inferences), unexplained {rest:.4g} ms; "
-        "profiling itself makes both dearer than the measured latency"
+        "profiling itself makes both dearer than the measured latency",
     ]
 
 

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from trimtab_agent.runtimes.base import RuntimeOptions
+from trimtab_agent.runtimes.litert import LiteRt
+from trimtab_agent.runtimes.litert_compiled import Event
 from trimtab_agent.runtimes.litert_operators import Node, delegated
+from trimtab_agent.runtimes.litert_profile import mean_of, operator_events
 from trimtab_agent.runtimes.onnxruntime_profile import read_profile
+from trimtab_agent.runtimes.operators import middle_half
 from trimtab_agent.worker.messages import WorkerTask
-from trimtab_agent.worker.profile import middle_half
 
 RunTask = Callable[[WorkerTask], Awaitable[Any]]
 ACCELERATORS = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
@@ -67,10 +71,82 @@ async def test_litert_tells_which_operators_the_delegate_left(
 
     built_in = [each for each in document["operators"] if each["ran_on"] == "cpu (built-in)"]
     assert sorted(each["type"] for each in built_in) == ["AVERAGE_POOL_2D", "SOFTMAX"]
+    total = sum(each["duration_ns"] for each in document["operators"])
+    assert 0 < total < document["p50_ns"]
+    assert "compiled model" in document["source"]
+    assert heard.only("profiled")["places"]["cpu (XNNPACK)"]["CONV_2D"] == 9
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"runtime_options": {"xnnpack": "off"}}, "profiled with XNNPACK only"),
+        ({"batch_size": 4}, "in the file's own shapes only"),
+    ],
+)
+async def test_litert_gives_no_times_of_something_else(
+    profiled: Callable[..., Any], shared_data: Path, settings: dict[str, Any], reason: str
+) -> None:
+    model = shared_data / "models" / "resnet8_int8.tflite"
+    _, document = await profiled("litert", model, **settings)
     assert len(document["operators"]) == 16
     assert {each["duration_ns"] for each in document["operators"]} == {None}
-    assert "does not tell the times" in document["times_unavailable"]
-    assert heard.only("profiled")["places"]["cpu (XNNPACK)"]["CONV_2D"] == 9
+    assert reason in document["times_unavailable"]
+    assert document["source"] == ""
+
+
+def test_a_release_that_was_not_tried_is_not_called(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab_agent.runtimes.litert.TRIED_RELEASES", ("0.1.",))
+    model = shared_data / "models" / "resnet8_int8.tflite"
+    session = LiteRt().load(model, RuntimeOptions(profile_folder=tmp_path))
+    profile = session.profile(1, {0})
+    assert "known for ai-edge-litert 0.1.x only" in profile.times_unavailable
+    assert len(profile.operators) == 16
+
+
+def test_a_compiled_model_that_cannot_be_made_leaves_the_placement(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes((shared_data / "models" / "resnet8_int8.tflite").read_bytes())
+    session = LiteRt().load(model, RuntimeOptions())
+    model.unlink()
+    profile = session.profile(1, {0})
+    assert "compiled model neither: LiteRtCreateModelFromFile failed" in profile.times_unavailable
+    assert len(profile.operators) == 16
+
+
+def test_only_operators_of_the_main_graph_count() -> None:
+    events = [
+        Event("invoke", 16, 90, 0, 0),
+        Event("Add", 8, 3, 0, 0),
+        Event("WHILE", 2, 50, 4, 0),
+        Event("ADD", 2, 40, 1, 1),
+        Event("TfLiteDelegate", 4, 40, 1, 0),
+    ]
+    assert [event.tag for event in operator_events(events)] == ["Add", "WHILE"]
+
+
+def test_events_are_put_together_by_their_place() -> None:
+    def run(*durations: int) -> list[Event]:
+        convolution, pool, add, clamp = durations
+        return [
+            Event("Conv", 8, convolution, 0, 0),
+            Event("POOL", 2, pool, 7, 0),
+            Event("Add", 8, add, 0, 0),
+            Event("Conv", 8, clamp, 1, 0),
+        ]
+
+    found = mean_of([run(10, 4, 1, 0), run(20, 4, 2, 1)], {7: "pool1"})
+    assert [(each.type, each.name, each.count, each.duration_ns) for each in found] == [
+        ("Conv", "group 1, step 1", 1.0, 15_000.0),
+        ("POOL", "pool1", 1.0, 4_000.0),
+        ("Add", "group 2, step 1", 1.0, 1_500.0),
+        ("Conv", "group 2, step 2", 1.0, 500.0),
+    ]
+    assert [each.ran_on for each in found][:2] == ["cpu (XNNPACK)", "cpu (built-in)"]
 
 
 async def test_litert_without_its_delegate_runs_on_its_own_kernels(
