@@ -1,5 +1,7 @@
 """The fastest setting is named only where the intervals tell it apart."""
 
+import csv
+import io
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,6 +9,7 @@ from trimtab.records import Check, Metric, Result
 from trimtab.report.best_setting import best_setting_notes
 from trimtab.report.scenario import scenario_notes
 from trimtab.report.tables import results_table
+from trimtab.report.text_formats import csv_text
 from trimtab_protos.errors import Failure
 
 MakeResult = Callable[..., Result]
@@ -69,6 +72,8 @@ def test_batches_and_rates_are_said(make_result: MakeResult) -> None:
     assert scenario_notes([plain]) == []
     batch = replace(plain, settings=replace(plain.settings, batch_size=8))
     of_a_batch, throughput = scenario_notes([batch])
+    (row,) = csv.DictReader(io.StringIO(csv_text([batch])))
+    assert (row["batch_size"], row["rate_hz"]) == ("8", "")
     assert "a batch of 8, not of one sample" in of_a_batch
     assert "1000 1/s" in throughput
     rate = replace(plain, settings=replace(plain.settings, rate_hz=30.0))

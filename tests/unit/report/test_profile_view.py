@@ -64,6 +64,12 @@ def test_shares_sum_to_one_and_the_rest_is_what_the_median_has_beyond(read: Read
     assert "unexplained 0.1 ms" in note
 
 
+def test_times_of_something_else_say_so(read: Read) -> None:
+    notes = profile_notes(read(document([300_000], source="times of another engine")))
+    assert notes[0] == "times of another engine"
+    assert len(notes) == 2
+
+
 def test_without_times_nothing_is_made_up(read: Read) -> None:
     profile = read(document([None, None]))
     assert profile.operators_ms is None
