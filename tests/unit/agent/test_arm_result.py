@@ -47,7 +47,8 @@ def test_a_profile_says_more_than_the_runtime_does() -> None:
 def test_a_profile_does_not_excuse_another_accelerator() -> None:
     places = {"cuda": {"Conv": 3}}
     arm = an_arm(asked="cuda", accelerator_used="cpu", operator_places=places)
-    assert checks_of(arm)["ACCELERATOR_USED"].invalidates
+    check = checks_of(arm)["ACCELERATOR_USED"]
+    assert (check.outcome, check.invalidates) == ("failed", True)
 
 
 def test_missed_periods_of_any_repeat_are_a_check() -> None:
