@@ -70,5 +70,14 @@ METRICS: dict[str, MetricInfo] = {
         _positive("compression_ratio", "", "higher", "size of the float model over this one's"),
         _positive("speedup", "", "higher", "median latency of the float model over this one's"),
         MetricInfo("agreement", "fraction", "higher", "same answer as the float model", 0.0, 1.0),
+        MetricInfo(
+            "sqnr_db",
+            "dB",
+            "higher",
+            "reference outputs over the difference from them, the worst output; at most 144.5",
+        ),
+        _not_negative(
+            "max_abs_difference", "", "lower", "largest difference from the reference's outputs"
+        ),
     )
 }

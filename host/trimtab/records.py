@@ -92,6 +92,11 @@ class EvaluationSet:
     targets: npt.NDArray[Any]
     sample_count: int
 
+    @property
+    def has_targets(self) -> bool:
+        """Not so for inputs that were given only to compare outputs."""
+        return len(self.targets) == self.sample_count
+
 
 @dataclass(frozen=True)
 class Check:

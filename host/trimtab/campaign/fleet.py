@@ -17,6 +17,7 @@ from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.measure.accuracy import MetricFunction
+from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits, Reference
 from trimtab.measure.derive import with_derived
 from trimtab.measure.summarize import Scoring, build_result
 from trimtab.records import DeviceRef, EvaluationSet, Result
@@ -38,6 +39,8 @@ class Campaign:
     reduction: Reduction = "none"
     metric: MetricFunction | None = None
     profile: bool = False
+    reference: Reference | None = None
+    agreement_limits: AgreementLimits = DEFAULT_LIMITS
 
 
 async def measure_fleet(
@@ -99,7 +102,9 @@ def _all_failed(
 
 
 def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
-    scoring = Scoring(campaign.evaluation, campaign.metric) if campaign.evaluation else None
+    evaluation = campaign.evaluation
+    is_scored = evaluation is not None and evaluation.has_targets
+    scoring = Scoring(evaluation, campaign.metric) if evaluation and is_scored else None
     results = [
         build_result(
             each.raw,
@@ -112,4 +117,11 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
         )
         for each in measured
     ]
-    return list(with_derived(results, scoring))
+    return list(
+        with_derived(
+            results,
+            scoring,
+            reference=campaign.reference,
+            limits=campaign.agreement_limits,
+        )
+    )

@@ -18,10 +18,14 @@ PREFERRED_RUNTIMES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """``variant`` is None for a file that was named on the command line."""
+    """``variant`` is None for a file that was named on the command line.
+
+    A reference is run once, in whatever reads it, whichever runtimes and threads were asked for.
+    """
 
     artifact: Artifact
     variant: str | None = None
+    is_reference: bool = False
 
     @property
     def label(self) -> str:
@@ -43,9 +47,10 @@ def plan_arms(
     """Without ``info`` (an unreachable device) the same arms, as far as they can be known."""
     arms: list[ArmRequest] = []
     for candidate in candidates:
-        runtimes = _runtimes(candidate.artifact.format, choices.runtimes, info)
+        asked = () if candidate.is_reference else choices.runtimes
+        runtimes = _runtimes(candidate.artifact.format, asked, info)
         for runtime in runtimes:
-            for threads in choices.threads:
+            for threads in choices.threads[:1] if candidate.is_reference else choices.threads:
                 name = candidate.label
                 name += f" {runtime}" if len(runtimes) > 1 else ""
                 name += f" {threads}t" if len(choices.threads) > 1 else ""

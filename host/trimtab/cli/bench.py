@@ -11,6 +11,7 @@ import click
 from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
+from trimtab.campaign.reference import with_reference
 from trimtab.campaign.session import (
     local_agent_state,
     measure_into,
@@ -32,10 +33,12 @@ from trimtab.cli.options import (
     parse_options,
     parse_shapes,
     parse_threads,
+    reference_options,
 )
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
 from trimtab.home import store_url
+from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits
 from trimtab.records import MeasurementSettings, Run, UserError
 from trimtab.store import RunStore, new_run_id
 
@@ -55,6 +58,7 @@ from trimtab.store import RunStore, new_run_id
 @click.option("--inputs", type=click.Path(path_type=Path), help=".npz with one tensor an input.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help=".npz with labels.")
 @click.option("--profile", is_flag=True, help="Time each operator too, in processes of its own.")
+@reference_options
 @measure_options
 @output_option
 def bench(
@@ -63,6 +67,7 @@ def bench(
     inputs: Path | None,
     evaluation: Path | None,
     profile: bool,
+    reference: Path | None,
     output: str,
     **measure: object,
 ) -> int:
@@ -76,7 +81,9 @@ def bench(
       trimtab bench model.onnx --profile
       trimtab bench model.onnx --batch-size 8
       trimtab bench model.onnx --rate 30
+      trimtab bench int8.tflite --reference float.tflite --inputs images.npz
     """
+    limits = _limits(reference, measure)
     choices = _choices(measure)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
     with scratch_folder() as scratch:
@@ -90,9 +97,19 @@ def bench(
             inputs=load_inputs(inputs, scratch) if inputs else None,
             profile=profile,
         )
+        if reference is not None:
+            campaign = with_reference(campaign, reference, limits)
         run = _measure(campaign)
     _print(run, output)
-    return exit_code(run.results, None, evaluation is not None)
+    return exit_code(run.results, None, evaluation is not None, reference is not None)
+
+
+def _limits(reference: Path | None, measure: dict[str, object]) -> AgreementLimits:
+    names = ("min_sqnr_db", "min_agreement")
+    given = {name: value for name in names if (value := measure.pop(name)) is not None}
+    if given and reference is None:
+        raise UserError("a limit of agreement, but nothing to agree with", "give --reference FILE")
+    return replace(DEFAULT_LIMITS, **given)  # type: ignore[arg-type]
 
 
 def _measure(campaign: Campaign) -> Run:

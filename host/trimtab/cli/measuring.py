@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
+from trimtab.measure import agreement
 from trimtab.records import Decision, Result, Run
 
 _FILE_WIDTH = 120
@@ -58,11 +59,18 @@ def print_run_results(run: Run, output: str) -> None:
         click.echo(tables.render(run.results, output), nl=False)
 
 
-def exit_code(results: Sequence[Result], decision: Decision | None, evaluated: bool) -> int:
-    """3 where an arm failed, or its evaluation; else 1 where a device has no choice."""
+def exit_code(
+    results: Sequence[Result],
+    decision: Decision | None,
+    evaluated: bool,
+    compared: bool = False,
+) -> int:
+    """3 where an arm failed, or what was asked of its outputs; else 1 where there is no choice."""
     if any(result.error is not None for result in results):
         return EXIT_FAILED
     if evaluated and any(result.metrics["accuracy"].value is None for result in results):
+        return EXIT_FAILED
+    if compared and any(agreement.is_unknown(result.checks) for result in results):
         return EXIT_FAILED
     if decision is not None and any(device.chosen is None for device in decision.devices):
         return EXIT_NOT_MET

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from trimtab.measure.agreement import DEFAULT_LIMITS
 from trimtab.records import UserError
 
 _SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
@@ -57,6 +59,35 @@ def measure_options(command: Command) -> Command:
             type=click.FloatRange(0, 10_000, min_open=True),
             metavar="HZ",
             help="One inference a period, instead of back to back.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reference_options(command: Command) -> Command:
+    """What the outputs have to agree with, and how closely."""
+    options = [
+        click.option(
+            "--reference",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A model, or an .npz of its outputs: arms whose outputs disagree are INVALID. "
+            "Compared on the inputs of --eval or --inputs.",
+        ),
+        click.option(
+            "--min-sqnr",
+            "min_sqnr_db",
+            type=float,
+            metavar="DB",
+            help=f"Of the worst output.  [default: {DEFAULT_LIMITS.min_sqnr_db:g}]",
+        ),
+        click.option(
+            "--min-agreement",
+            type=click.FloatRange(0, 1),
+            metavar="FRACTION",
+            help=f"Samples of the same class.  [default: {DEFAULT_LIMITS.min_agreement:g}]",
         ),
     ]
     for option in reversed(options):

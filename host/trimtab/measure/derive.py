@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trimtab.measure import accuracy, stats
+from trimtab.measure import accuracy, agreement, stats
+from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits, Reference
 from trimtab.measure.summarize import Scoring, figure, unavailable
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
-from trimtab.records import Metric, RawArm, Result
+from trimtab.records import Check, Metric, RawArm, Result
 
 FLOAT_VARIANT = "float"
-_DERIVED = ("accuracy_drop", "accuracy_retention", "agreement", "compression_ratio", "speedup")
+_DERIVED = ("accuracy_drop", "accuracy_retention", "compression_ratio", "speedup")
+_ASK_FOR_IT = "give --reference FILE with --eval or --inputs"
 _Figures = dict[str, Metric]
 
 
@@ -20,15 +22,89 @@ def with_derived(
     results: Sequence[Result],
     scoring: Scoring | None = None,
     float_variant: str = FLOAT_VARIANT,
+    reference: Reference | None = None,
+    limits: AgreementLimits = DEFAULT_LIMITS,
 ) -> tuple[Result, ...]:
     """The results, in order, each with its figures against the float model's result.
 
     Without such a result they are unavailable, with the reason. Failed results stay as they are.
+    Outputs are compared with ``reference`` where it is given, else with the float model's; those
+    that do not agree void what was measured.
     """
-    return tuple(
-        result if result.error is not None else _derived(result, results, scoring, float_variant)
+    agreed = [
+        result
+        if result.error is not None
+        else _with_agreement(result, results, float_variant, reference, limits)
         for result in results
+    ]
+    return tuple(
+        result if result.error is not None else _derived(result, agreed, scoring, float_variant)
+        for result in agreed
     )
+
+
+def _with_agreement(
+    result: Result,
+    results: Sequence[Result],
+    float_variant: str,
+    reference: Reference | None,
+    limits: AgreementLimits,
+) -> Result:
+    figures, check = _agreement(result, results, float_variant, reference, limits)
+    checks = (*agreement.without_check(result.checks), check)
+    merged = {**result.metrics, **figures}
+    judged_again = {name: judged(name, merged[name], checks) for name in METRICS if name in merged}
+    return replace(result, metrics=judged_again, checks=checks)
+
+
+def _agreement(
+    result: Result,
+    results: Sequence[Result],
+    float_variant: str,
+    reference: Reference | None,
+    limits: AgreementLimits,
+) -> tuple[_Figures, Check]:
+    if reference is None and result.variant is None:
+        reason = "no reference given: whether the outputs are right was not checked"
+        return agreement.missing(reason), agreement.not_applicable(reason, _ASK_FOR_IT)
+    other: Result | str | None
+    if reference is None:
+        other, name = _float_result(result, results, float_variant), "the float model"
+    else:
+        other, name = _reference_result(reference, result, results), reference.name
+    if isinstance(other, str):
+        return agreement.missing(other), agreement.unknown(other)
+    try:
+        was = _outputs(other) if other is not None else (reference and reference.outputs) or {}
+        found = agreement.compare(was, _outputs(result))
+    except accuracy.CannotScore as reason:
+        return agreement.missing(str(reason)), agreement.unknown(str(reason))
+    figures = agreement.figures(found)
+    if other is result:
+        exact = {name: agreement.exact(metric) for name, metric in figures.items()}
+        return exact, agreement.not_applicable("it is the reference itself")
+    return figures, agreement.judge(found, limits, name)
+
+
+def _reference_result(
+    reference: Reference, result: Result, results: Sequence[Result]
+) -> Result | str | None:
+    """The reference's own result on the same device, why there is none, or None: from a file."""
+    if reference.outputs is not None:
+        return None
+    on_device = [
+        other
+        for other in results
+        if other.artifact.sha256 == reference.sha256 and other.device == result.device
+    ]
+    measured = [other for other in on_device if other.error is None]
+    if not measured:
+        failure = next((other.error for other in on_device if other.error), None)
+        return f"the reference {reference.name} failed: {failure.message if failure else 'not run'}"
+    if result.artifact.sha256 == reference.sha256 and len(measured) == 1:
+        return result
+    alike = [other for other in measured if other.settings == result.settings]
+    return (alike or measured)[0]
 
 
 def _derived(
@@ -77,7 +153,6 @@ def _against(reference: Result, result: Result, scoring: Scoring | None) -> _Fig
         if result.artifact.size_bytes
         else unavailable("compression_ratio", "the artifact is empty"),
         "speedup": _speedup(reference, result),
-        "agreement": _agreement(reference, result),
         **_accuracy_against(reference, result, scoring),
     }
     return {name: _judged_by_both(name, figures[name], reference, result) for name in figures}
@@ -106,22 +181,12 @@ def _medians(raw: RawArm | None) -> list[float]:
     return stats.per_repeat("p50", [repeat.latency_ns for repeat in repeats])
 
 
-def _agreement(reference: Result, result: Result) -> Metric:
-    try:
-        was, now = (accuracy.predicted_classes(_outputs(each)) for each in (reference, result))
-    except accuracy.CannotScore as reason:
-        return unavailable("agreement", str(reason))
-    if len(was) != len(now) or not len(was):
-        return unavailable("agreement", f"{len(now)} outputs, the float model's were {len(was)}")
-    same = int((was == now).sum())
-    ci95 = None if reference is result else accuracy.wilson_interval(same, len(now))
-    return figure("agreement", same / len(now), ci95, "derived")
-
-
 def _outputs(result: Result) -> accuracy.Outputs:
     if result.raw is None or result.raw.evaluation_outputs is None:
-        reason = result.metrics["accuracy"].reason or "the outputs are no longer there"
-        raise accuracy.CannotScore(reason)
+        failure = result.raw.evaluation_failure if result.raw is not None else None
+        raise accuracy.CannotScore(
+            failure.message if failure else "no evaluation set was given, so no outputs came back"
+        )
     return accuracy.load_outputs(result.raw.evaluation_outputs)
 
 

@@ -16,6 +16,8 @@ _COMPUTED_FROM = {
     "accuracy_drop": "accuracy",
     "accuracy_retention": "accuracy",
     "agreement": "accuracy",
+    "sqnr_db": "accuracy",
+    "max_abs_difference": "accuracy",
 }
 
 
