@@ -17,12 +17,12 @@ from trimtab.cli.options import output_option
 from trimtab.decide.requirements import parse_requirement
 from trimtab.home import store_url
 from trimtab.records import Objective, Run, UserError
-from trimtab.store import RunStore
+from trimtab.store import RunStore, read_recording, write_recording
 
 
 @click.group()
 def runs() -> None:
-    """The runs that were kept: list, show."""
+    """The runs that were kept: list, show, export, import, delete."""
 
 
 @runs.command("list")
@@ -66,6 +66,52 @@ def show(run_id: str, output: str) -> int:
     Example: trimtab runs show 20261101-1200 --format markdown
     """
     print_run_results(_load(run_id), output)
+    return EXIT_DONE
+
+
+@runs.command("export")
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="FILE.trimtab"
+)
+def export_run(run_id: str, path: Path) -> int:
+    """Write a run with all its raw samples to one file, for another machine to import.
+
+    \b
+    Example: trimtab runs export 20261101-1200 -o board.trimtab
+    """
+    run = _load(run_id)
+    write_recording(run, path)
+    click.echo(f"wrote {run.run_id} to {path}", err=True)
+    return EXIT_DONE
+
+
+@runs.command("import")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.trimtab")
+def import_run(path: Path) -> int:
+    """Put an exported run into the store, after checking every sum and field of it.
+
+    \b
+    Example: trimtab runs import board.trimtab
+    """
+    run = read_recording(path)
+    with RunStore(store_url()) as store:
+        is_new = store.add(run)
+    click.echo(f"{'imported' if is_new else 'already there:'} {run.run_id} ({run.name})", err=True)
+    return EXIT_DONE
+
+
+@runs.command("delete")
+@click.argument("run_id", metavar="RUN")
+def delete_run(run_id: str) -> int:
+    """Delete a run and its samples from the store; export it first to keep it.
+
+    \b
+    Example: trimtab runs delete 20261101-120000-ab12
+    """
+    with RunStore(store_url()) as store:
+        deleted = store.delete(run_id)
+    click.echo(f"deleted {deleted}", err=True)
     return EXIT_DONE
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from trimtab.records import Decision, Result, Run, UserError
 from trimtab.store.decisions import decision_document
 from trimtab.store.engine import open_engine, translated
+from trimtab.store.recording import same_content
 from trimtab.store.rows import result_row, run_from, run_row
 from trimtab.store.schema import ResultRow, RunRow, VariantRow
 
@@ -95,6 +96,21 @@ class RunStore:
                     f"run {row.run_id} in the store is damaged: {error}",
                     "delete it from the store and measure again",
                 ) from error
+
+    def add(self, run: Run) -> bool:
+        """False where the same run is there already. Raises UserError where another has its id."""
+        with self._reading() as session:
+            is_there = session.get(RunRow, run.run_id) is not None
+        if not is_there:
+            self.save(run)
+            return True
+        if not same_content(self.load(run.run_id), run):
+            raise UserError(
+                f"the store has another run {run.run_id}, with other content",
+                f"keep it with `trimtab runs export {run.run_id} -o FILE`, delete it with "
+                f"`trimtab runs delete {run.run_id}`, then import again",
+            )
+        return False
 
     def list(self) -> builtins.list[RunSummary]:
         """The newest first."""
