@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -44,7 +44,8 @@ class WrongDocument(ValueError):
     """The document is not one that :func:`run_document` wrote; the text says where."""
 
 
-class _DeviceDecision(TypedDict):
+@dataclasses.dataclass(frozen=True)
+class _DeviceDecision:
     device: DeviceRef
     chosen: Annotated[int, Field(ge=0)] | None
     reason: str
@@ -52,7 +53,8 @@ class _DeviceDecision(TypedDict):
     not_chosen: tuple[NotChosen, ...]
 
 
-class _Decision(TypedDict):
+@dataclasses.dataclass(frozen=True)
+class _Decision:
     requirements: tuple[Requirement, ...]
     objective: Objective
     devices: tuple[_DeviceDecision, ...]
@@ -94,8 +96,8 @@ def run_from_document(document: object, arrays: Arrays) -> Run:
     _check_artifacts((*(each.artifact for each in results), *(each.artifact for each in variants)))
     decision = document["decision"]
     if decision is not None:
-        for device in _valid(_Decision, decision, "decision")["devices"]:
-            if device["chosen"] is not None and device["chosen"] >= len(results):
+        for device in _valid(_Decision, decision, "decision").devices:
+            if device.chosen is not None and device.chosen >= len(results):
                 raise WrongDocument("decision: it chose a result that is not there")
     return Run(
         run_id=document["run_id"],
