@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trimtab.operator_profile import OperatorProfile, OperatorTime
 from trimtab.records import (
     Decision,
     DeviceDecision,
@@ -38,7 +39,10 @@ SAMPLES = "samples/0-0-latency_ns.npy"
 
 @pytest.fixture
 def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm]) -> Run:
+    operator = OperatorTime("Conv", "conv1", "cpu", 1.0, 0.25, 1.0)
+    profile = OperatorProfile((operator,), 20, 0.3, source="the compiled model")
     raw = make_raw_arm(((10, 2**30, 20), (1, 2, 3)), memory_bytes={"peak": 5})
+    raw = replace(raw, profile=profile)
     chosen = make_result("int8", raw=raw, latency_p50_ms=(0.1, 0.05, 1 / 3))
     settings = MeasurementSettings("onnxruntime", input_shapes={"x": (1, 3)})
     metrics = {**chosen.metrics, "energy_mj": Metric(None, "mJ", "unavailable", reason="none")}
@@ -279,3 +283,14 @@ def test_an_id_that_is_there_is_kept_whatever_is_imported(run: Run, tmp_path: Pa
             store.add(replace(run, name="forged"))
         assert "runs delete" in caught.value.advice
         assert store.load(run.run_id).name == "digits"
+
+
+@pytest.mark.parametrize("name", ["../m.onnx", "a\\m.onnx", "..", "", "a\x1b[2Jm.onnx"])
+def test_an_artifact_s_file_has_a_bare_name(rewritten: Rewritten, name: str) -> None:
+    def change(members: Members) -> None:
+        document = json.loads(members["run.json"])
+        file = document["results"][0]["artifact"]["files"][0]
+        file["name"] = file["path"] = name
+        members["run.json"] = json.dumps(document).encode()
+
+    assert "not a bare name" in refusal(rewritten(change))
