@@ -10,6 +10,7 @@ import click
 
 from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign
+from trimtab.campaign.interleave import Duel
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.session import (
     local_agent_state,
@@ -17,6 +18,7 @@ from trimtab.campaign.session import (
     scratch_folder,
     select_devices,
 )
+from trimtab.cli.interleave import for_comparing, run_comparison
 from trimtab.cli.measuring import (
     exit_code,
     output_console,
@@ -35,6 +37,7 @@ from trimtab.cli.options import (
 )
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
+from trimtab.fleet.jobs import BlockSchedule
 from trimtab.home import store_url
 from trimtab.records import MeasurementSettings, Run, UserError
 from trimtab.store import RunStore, new_run_id
@@ -55,6 +58,7 @@ from trimtab.store import RunStore, new_run_id
 @click.option("--inputs", type=click.Path(path_type=Path), help=".npz with one tensor an input.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help=".npz with labels.")
 @click.option("--profile", is_flag=True, help="Time each operator too, in processes of its own.")
+@click.option("--compare", is_flag=True, help="Two in turns, block by block: which is faster?")
 @measure_options
 @output_option
 def bench(
@@ -63,6 +67,7 @@ def bench(
     inputs: Path | None,
     evaluation: Path | None,
     profile: bool,
+    compare: bool,
     output: str,
     **measure: object,
 ) -> int:
@@ -76,10 +81,28 @@ def bench(
       trimtab bench model.onnx --profile
       trimtab bench model.onnx --batch-size 8
       trimtab bench model.onnx --rate 30
+      trimtab bench before.onnx after.onnx --compare
     """
+    given = overridden(measure)
     choices = _choices(measure)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
+    if compare and (evaluation or profile or choices.base.rate_hz is not None):
+        raise UserError(
+            "--compare with --eval, --profile or --rate: only the ratio is measured",
+            "ask for these in a command of their own",
+        )
     with scratch_folder() as scratch:
+        if compare:
+            duel = Duel(
+                devices=select_devices(devices),
+                candidates=candidates,
+                choices=for_comparing(choices, given),
+                schedule=BlockSchedule(),
+                scratch=scratch,
+                state=local_agent_state(),
+                inputs=load_inputs(inputs, scratch) if inputs else None,
+            )
+            return run_comparison(duel, output)
         campaign = Campaign(
             devices=select_devices(devices),
             candidates=candidates,

@@ -109,6 +109,8 @@ INTERLEAVED_WRONG: list[tuple[str, Callable[[Any], object]]] = [
     ("arms", lambda s: s.arms.pop()),
     ("arms", lambda s: s.arms.add(name="third").MergeFrom(third_arm(s))),
     ("evaluation", lambda s: s.evaluation.inputs.CopyFrom(digest_message())),
+    ("periodic", lambda s: setattr(s.periodic, "rate_hz", 30.0)),
+    ("profile_operators", lambda s: setattr(s, "profile_operators", True)),
     ("interleaved.repeat_count", lambda s: s.interleaved.ClearField("repeat_count")),
     ("interleaved.blocks_per_repeat", lambda s: s.interleaved.ClearField("blocks_per_repeat")),
     ("interleaved.block_duration", lambda s: s.interleaved.ClearField("block_duration")),
@@ -210,9 +212,6 @@ def test_a_wrong_value_is_refused_by_its_field(spec: Any, field: str, change: Ch
 
 
 UNSERVED: list[tuple[str, Change]] = [
-    ("interleaved", lambda s: s.interleaved.SetInParent()),
-    ("offline", lambda s: s.offline.SetInParent()),
-    ("periodic", lambda s: s.periodic.SetInParent()),
     ("sustained", lambda s: s.sustained.SetInParent()),
     ("sensors", lambda s: s.sensors.append("board")),
     ("top-5", lambda s: setattr(s.evaluation, "reduction", Evaluation.REDUCTION_TOP5)),
