@@ -1,7 +1,7 @@
 """How often an artifact compared with itself is called faster or slower (it must be at most 5 %).
 
 Each comparison is ``trimtab bench MODEL MODEL --compare``, interleaved, by the local agent. Every
-outcome is appended to a JSON lines file, so that a run that was broken off goes on where it stopped.
+outcome is appended to a JSON lines file: a run that was broken off goes on where it stopped.
 
     TRIMTAB_AA_COUNT=200 TRIMTAB_AA_FILE=aa.jsonl python benchmarks/aa_false_alarms.py
 

@@ -137,7 +137,7 @@ def endless(start_agent: Any, connect: Any, make_interleaved: Any, mnist: bytes)
 @linux_only
 def test_the_one_that_waits_is_stopped(endless: Any) -> None:
     _, client, job_id, workers, _ = endless
-    seen = set()
+    seen: set[int] = set()
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and len(seen) < 2:
         stopped = [each.pid for each in workers if each.status() == psutil.STATUS_STOPPED]
