@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from trimtab_agent.records import (
     SampleBatch,
     StateChanged,
 )
+from trimtab_agent.worker.block_worker import BlockWorker
 from trimtab_agent.worker.messages import Mode, WorkerTask
 from trimtab_agent.worker.process import OnMessage, run_worker
 
@@ -61,6 +62,27 @@ class ArmPasses:
             await self._publish(message, arm, index)
 
         arm.failure = await self._run(task, hear)
+
+    def block_worker(
+        self, arm: ArmProgress, index: int, keep_samples: Callable[[Message], None]
+    ) -> BlockWorker:
+        """A worker for one repeat of an interleaved job; all it says but samples becomes events."""
+        arm.repeats.append(RepeatProgress(index))
+        policy = self.log.view.spec.policy
+        task = replace(
+            self._task("blocks", arm),
+            warmup_duration_ns=policy.warmup_duration_ns,
+            min_warmup_count=policy.min_warmup_count,
+        )
+
+        async def hear(message: Message) -> None:
+            arm.measured_repeat(message)
+            if message["kind"] == "samples":
+                keep_samples(message)
+            else:
+                await self._publish(message, arm, index)
+
+        return BlockWorker(task, self.folder, policy.process_timeout_ns, hear)
 
     async def memory(self, arm: ArmProgress) -> None:
         """The memory pass; where it fails, memory is unavailable and the arm goes on."""

@@ -92,6 +92,9 @@ class ArmProgress:
                 int(message["missed"]),
                 int(message["latest_start_ns"]),
             )
+        elif kind == "block":
+            before = repeat.announced_sample_count or 0
+            repeat.announced_sample_count = before + int(message["sample_count"])
         elif kind == "io":
             repeat.io_ns = int(message["duration_ns"])
         elif kind == "finite":

@@ -24,6 +24,7 @@ _MEMORY_METRICS = {
     "memory_peak_mb": "peak_bytes",
     "memory_retained_mb": "retained_bytes",
 }
+MEMORY_METRICS = tuple(_MEMORY_METRICS)
 _MOVING = ("frequency_mhz", "temperature_c", "load_average_1m")
 
 

@@ -165,6 +165,7 @@ def _set_kind(message: benchmark_pb2.JobEvent, kind: object, job: JobView) -> No
     elif isinstance(kind, SampleBatch):
         message.sample_batch.start_offset_ns.extend(kind.start_offset_ns)
         message.sample_batch.latency_ns.extend(kind.latency_ns)
+        message.sample_batch.block_index = kind.block_index
     elif isinstance(kind, MemoryUse):
         message.memory_measured.CopyFrom(_memory_message(kind))
     elif isinstance(kind, LogLine):

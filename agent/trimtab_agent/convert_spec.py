@@ -14,6 +14,7 @@ from trimtab_protos.errors import DigestInvalid, NotServed, SpecInvalid
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2
 
 from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario
+from trimtab_agent.convert_schedule import blocks_from_message, set_schedule
 from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Policy, Reduction
 
 MAX_ARMS = 256
@@ -59,18 +60,19 @@ def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
         batch_size=batch_size(message),
         rate_hz=rate_hz(message),
         profile_operators=message.profile_operators,
+        blocks=blocks_from_message(message),
     )
 
 
 def spec_to_message(spec: JobSpec) -> benchmark_pb2.BenchmarkSpec:
     message = benchmark_pb2.BenchmarkSpec(
         arms=[_arm_message(arm) for arm in spec.arms],
-        round_robin=benchmark_pb2.RoundRobin(repeat_count=spec.repeat_count),
         policy=_policy_message(spec.policy),
         input_seed=spec.input_seed,
         profile_operators=spec.profile_operators,
     )
     set_scenario(message, spec)
+    set_schedule(message, spec)
     if spec.inputs is not None:
         message.inputs.CopyFrom(digest_to_message(spec.inputs))
     if spec.evaluation is not None:
@@ -90,11 +92,9 @@ def check_text(text: str, field: str) -> str:
 
 
 def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
-    schedule = message.WhichOneof("schedule")
     scenario = message.WhichOneof("scenario")
     policy = message.policy
     unserved = {
-        "the interleaved schedule": schedule == "interleaved",
         "the sustained scenario": scenario == "sustained",
         "a choice of sensors": bool(message.sensors),
         "the top-5 reduction": message.evaluation.reduction == _Evaluation.REDUCTION_TOP5,
@@ -108,12 +108,13 @@ def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
 
 
 def _repeat_count(message: benchmark_pb2.BenchmarkSpec) -> int:
-    if message.WhichOneof("schedule") is None:
-        raise _invalid("schedule", "is missing: set round_robin")
+    schedule = message.WhichOneof("schedule")
+    if schedule is None:
+        raise _invalid("schedule", "is missing: set round_robin or interleaved")
     if message.WhichOneof("scenario") is None:
         raise _invalid("scenario", "is missing: set single_stream")
-    count = message.round_robin.repeat_count
-    return _check_range(count, 1, MAX_REPEATS, "round_robin.repeat_count")
+    count = getattr(message, schedule).repeat_count
+    return _check_range(count, 1, MAX_REPEATS, f"{schedule}.repeat_count")
 
 
 def _input_seed(seed: int) -> int:

@@ -18,6 +18,7 @@ from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.doctor import null_median_ns
 from trimtab_agent.housekeeping import give_memory_back
+from trimtab_agent.interleaved import InterleavedRounds
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.load import measure_foreign_load
 from trimtab_agent.quiet import Quiet
@@ -67,7 +68,11 @@ class JobRunner:
         ]
         surroundings = await self._surroundings(folder, spec)
         passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
-        await _Rounds(log, passes, surroundings, self._quiet).run(arms)
+        if spec.blocks is None:
+            await _Rounds(log, passes, surroundings, self._quiet).run(arms)
+        else:
+            interleaved = InterleavedRounds(log, passes, surroundings, self._quiet, spec.blocks)
+            await interleaved.run(arms)
 
     async def _surroundings(self, folder: Path, spec: JobSpec) -> Surroundings:
         load = await measure_foreign_load()

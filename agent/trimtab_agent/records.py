@@ -59,9 +59,20 @@ class EvaluationSpec:
 
 
 @dataclass(frozen=True)
+class BlockSchedule:
+    """Two arms in turns: ``count`` blocks of each in a repeat, the first inferences not timed."""
+
+    count: int
+    duration_ns: int
+    discard_count: int
+
+
+@dataclass(frozen=True)
 class JobSpec:
-    """Round-robin repeats. ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
-    at most one of the two is set.
+    """``blocks`` None: round-robin repeats; else two arms, interleaved.
+
+    ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back; at most one of the two
+    is set.
     """
 
     arms: tuple[Arm, ...]
@@ -73,6 +84,7 @@ class JobSpec:
     batch_size: int | None = None
     rate_hz: float | None = None
     profile_operators: bool = False
+    blocks: BlockSchedule | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,7 @@ class SampleBatch:
 
     start_offset_ns: tuple[int, ...]
     latency_ns: tuple[int, ...]
+    block_index: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ def run_task(task: WorkerTask, channel: Channel) -> None:
     """Modes are imported one by one: "describe" needs no numpy before its runtime does."""
     if task.mode == "repeat":
         from trimtab_agent.worker.repeat import measure_repeat as work
+    elif task.mode == "blocks":
+        from trimtab_agent.worker.blocks import measure_blocks as work
     elif task.mode == "memory":
         from trimtab_agent.worker.memory import measure_memory as work
     elif task.mode == "evaluate":

@@ -7,6 +7,9 @@ it). Each line has a ``kind``; the values stand in the functions below. The last
 ``failed``; a worker that ends without one of the two has crashed. Lines are written only between
 phases, never in the timed loop.
 
+Mode "blocks" is told what to do by JSON lines on its standard input, {block_index, duration_ns,
+discard_count} each, until that is closed.
+
 kinds and their fields:
 
 - ``phase``: phase
@@ -16,6 +19,8 @@ kinds and their fields:
 - ``warmed_up``: count, duration_ns
 - ``measured``: sample_count, duration_ns (as the timed loop counted them, before any is sent)
 - ``samples``: start_offset_ns, latency_ns (at most SAMPLES_PER_MESSAGE each, in order)
+- ``ready``: mode "blocks" waits for commands
+- ``block``: block_index, sample_count (its ``samples``, with the same block_index, came before)
 - ``io``: duration_ns (inputs copied in and outputs copied out, once)
 - ``finite``: finite (bool: whether the outputs of the last timed inference held no NaN or infinity)
 - ``memory``: runtime_bytes, model_bytes, load_peak_bytes, peak_bytes, retained_bytes,
@@ -36,7 +41,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SAMPLES_PER_MESSAGE = 8192
-Mode = Literal["repeat", "memory", "evaluate", "profile", "describe"]
+Mode = Literal["repeat", "blocks", "memory", "evaluate", "profile", "describe"]
 
 
 @dataclass(frozen=True)

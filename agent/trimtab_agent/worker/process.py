@@ -39,6 +39,7 @@ class WorkerProcess:
         self._task_file = scratch / f"task-{uuid.uuid4().hex}.json"
         self._tail = b""
         self._finished = False
+        self._process: asyncio.subprocess.Process | None = None
         self._failure: Failure | None = None
 
     async def run(
@@ -54,6 +55,7 @@ class WorkerProcess:
         try:
             process = await self._start()
             self.pid = process.pid
+            self._process = process
             if on_start is not None:
                 on_start(process.pid)
             await asyncio.wait_for(self._converse(process, on_message), timeout_ns / 1e9)
@@ -65,14 +67,36 @@ class WorkerProcess:
             self._task_file.unlink(missing_ok=True)
         return self._outcome(process.returncode)
 
+    def tell(self, command: Message) -> None:
+        """A line on the standard input of a worker in mode "blocks"."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    def tell_no_more(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def pause(self) -> None:
+        """Stop all its threads and children until :meth:`resume`; it can still be killed."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
     async def _start(self) -> asyncio.subprocess.Process:
+        commanded = self._task.mode == "blocks"
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "trimtab_agent.worker",
             str(self._task_file),
             str(os.getpid()),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if commanded else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT_BYTES,

@@ -33,11 +33,11 @@ def measure_repeat(task: WorkerTask, channel: Channel) -> None:
     inputs = prepare_inputs(session, task)
     channel.send("phase", phase="first_inference")
     session.bind(inputs)
-    channel.send("first_inference", duration_ns=_duration_of_one(session))
+    channel.send("first_inference", duration_ns=duration_of_one(session))
     samples = _measure(session, task, channel)
     for starts, latencies in samples.batches(SAMPLES_PER_MESSAGE, task.clock_origin_ns):
         channel.send("samples", start_offset_ns=starts, latency_ns=latencies)
-    channel.send("finite", finite=_finite(session))
+    channel.send("finite", finite=outputs_finite(session))
     channel.send("io", duration_ns=_io_duration(session, inputs))
     session.close()
 
@@ -60,7 +60,7 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
     return samples
 
 
-def _duration_of_one(session: Session) -> int:
+def duration_of_one(session: Session) -> int:
     start = time.perf_counter_ns()
     session.run()
     return time.perf_counter_ns() - start
@@ -76,7 +76,7 @@ def _io_duration(session: Session, inputs: Tensors) -> int:
     return duration
 
 
-def _finite(session: Session) -> bool:
+def outputs_finite(session: Session) -> bool:
     return all(
         bool(np.isfinite(array).all())
         for array in session.output_values().values()

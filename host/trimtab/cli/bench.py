@@ -10,6 +10,7 @@ import click
 
 from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign
+from trimtab.campaign.interleave import Duel
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.reference import with_reference
 from trimtab.campaign.session import (
@@ -18,6 +19,7 @@ from trimtab.campaign.session import (
     scratch_folder,
     select_devices,
 )
+from trimtab.cli.interleave import for_comparing, run_comparison
 from trimtab.cli.measuring import (
     exit_code,
     output_console,
@@ -37,6 +39,7 @@ from trimtab.cli.options import (
 )
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
+from trimtab.fleet.jobs import BlockSchedule
 from trimtab.home import store_url
 from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits
 from trimtab.records import MeasurementSettings, Run, UserError
@@ -58,6 +61,7 @@ from trimtab.store import RunStore, new_run_id
 @click.option("--inputs", type=click.Path(path_type=Path), help=".npz with one tensor an input.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help=".npz with labels.")
 @click.option("--profile", is_flag=True, help="Time each operator too, in processes of its own.")
+@click.option("--compare", is_flag=True, help="Two in turns, block by block: which is faster?")
 @reference_options
 @measure_options
 @output_option
@@ -67,7 +71,7 @@ def bench(
     inputs: Path | None,
     evaluation: Path | None,
     profile: bool,
-    reference: Path | None,
+    compare: bool,
     output: str,
     **measure: object,
 ) -> int:
@@ -82,11 +86,29 @@ def bench(
       trimtab bench model.onnx --batch-size 8
       trimtab bench model.onnx --rate 30
       trimtab bench int8.tflite --reference float.tflite --inputs images.npz
+      trimtab bench before.onnx after.onnx --compare
     """
-    limits = _limits(reference, measure)
+    reference, limits = _reference(measure)
+    given = overridden(measure)
     choices = _choices(measure)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
+    if compare and (evaluation or profile or reference or choices.base.rate_hz is not None):
+        raise UserError(
+            "--compare with --eval, --profile, --reference or --rate: only the ratio is measured",
+            "ask for these in a command of their own",
+        )
     with scratch_folder() as scratch:
+        if compare:
+            duel = Duel(
+                devices=select_devices(devices),
+                candidates=candidates,
+                choices=for_comparing(choices, given),
+                schedule=BlockSchedule(),
+                scratch=scratch,
+                state=local_agent_state(),
+                inputs=load_inputs(inputs, scratch) if inputs else None,
+            )
+            return run_comparison(duel, output)
         campaign = Campaign(
             devices=select_devices(devices),
             candidates=candidates,
@@ -104,12 +126,13 @@ def bench(
     return exit_code(run.results, None, evaluation is not None, reference is not None)
 
 
-def _limits(reference: Path | None, measure: dict[str, object]) -> AgreementLimits:
+def _reference(measure: dict[str, object]) -> tuple[Path | None, AgreementLimits]:
+    reference = measure.pop("reference")
     names = ("min_sqnr_db", "min_agreement")
     given = {name: value for name in names if (value := measure.pop(name)) is not None}
     if given and reference is None:
         raise UserError("a limit of agreement, but nothing to agree with", "give --reference FILE")
-    return replace(DEFAULT_LIMITS, **given)  # type: ignore[arg-type]
+    return reference, replace(DEFAULT_LIMITS, **given)  # type: ignore[arg-type, return-value]
 
 
 def _measure(campaign: Campaign) -> Run:

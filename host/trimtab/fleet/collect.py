@@ -9,7 +9,7 @@ import numpy as np
 from trimtab_protos.errors import Failure
 
 from trimtab.fleet.jobs import ArmOutcome, ArmRequest, JobUpdate, Samples
-from trimtab.records import RawArm, RawRepeat
+from trimtab.records import Int64Array, RawArm, RawRepeat
 
 
 class JobCollector:
@@ -37,6 +37,13 @@ class JobCollector:
 
     def outcome(self, arm: str) -> ArmOutcome | None:
         return self._outcomes.get(arm)
+
+    def blocks(self, arm: str) -> tuple[dict[int, Int64Array], ...]:
+        """An interleaved arm's latencies: repeat by repeat, by the number of the block."""
+        return tuple(
+            _by_block(self._samples[arm, index])
+            for index in sorted(index for name, index in self._samples if name == arm)
+        )
 
     def raw_arm(
         self, arm: str, evaluation_outputs: Path | None, evaluation_failure: Failure | None
@@ -104,6 +111,13 @@ def failed_arm(arm: ArmRequest, failure: Failure) -> RawArm:
         evaluation_failure=None,
         failure=failure,
     )
+
+
+def _by_block(parts: list[Samples]) -> dict[int, Int64Array]:
+    return {
+        block: _joined([part.latency_ns for part in parts if part.block_index == block])
+        for block in sorted({part.block_index for part in parts})
+    }
 
 
 def _joined(

@@ -74,7 +74,7 @@ def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
     spec = benchmark_pb2.BenchmarkSpec(
         arms=[_arm(arm) for arm in request.arms],
         inputs=digest_to_proto(request.inputs) if request.inputs else None,
-        round_robin=benchmark_pb2.RoundRobin(repeat_count=settings.repeats),
+        **_schedule(request),
         policy=_policy(settings),
         input_seed=settings.input_seed,
         evaluation=_evaluation(request),
@@ -98,7 +98,9 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
         common["repeat_count"] = event.phase_started.repeat_count
     elif kind == "sample_batch":
         batch = event.sample_batch
-        common["samples"] = Samples(int64(batch.start_offset_ns), int64(batch.latency_ns))
+        common["samples"] = Samples(
+            int64(batch.start_offset_ns), int64(batch.latency_ns), batch.block_index
+        )
     elif kind == "arm_finished":
         common["outcome"] = _outcome(event.arm_finished.result)
         common["arm"] = event.arm_finished.result.arm
@@ -109,6 +111,19 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
         common["terminal_state"] = _state(job.state)
         common["failure"] = _failure(job)
     return JobUpdate(**common)
+
+
+def _schedule(request: JobRequest) -> dict[str, Any]:
+    repeats, blocks = request.arms[0].settings.repeats, request.interleaved
+    if blocks is None:
+        return {"round_robin": benchmark_pb2.RoundRobin(repeat_count=repeats)}
+    interleaved = benchmark_pb2.Interleaved(
+        repeat_count=repeats,
+        blocks_per_repeat=blocks.blocks,
+        block_duration=_duration(blocks.block_duration_s),
+        discard_count=blocks.discard_count,
+    )
+    return {"interleaved": interleaved}
 
 
 def _arm(arm: ArmRequest) -> benchmark_pb2.Arm:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import (
     ArmRequest,
+    BlockSchedule,
     DeviceInfo,
     JobRequest,
     JobUpdate,
@@ -27,7 +28,7 @@ from trimtab.fleet.local import local_agent
 from trimtab.fleet.profile import pull_profile
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.fleet.transfer import pull, push
-from trimtab.records import DeviceRef, EvaluationSet, RawArm
+from trimtab.records import DeviceRef, EvaluationSet, Int64Array, RawArm
 
 _RECONNECT_ATTEMPTS = 5
 _RECONNECT_S = 1.0
@@ -36,7 +37,10 @@ _PASSES = {"memory": "memory pass", "evaluate": "evaluation", "profile": "profil
 
 @dataclass(frozen=True)
 class Workload:
-    """What every device of a run is given. ``arms`` may depend on what the device has."""
+    """What every device of a run is given. ``arms`` may depend on what the device has.
+
+    ``interleaved`` is for two arms: where one of them cannot run, neither does.
+    """
 
     arms: Callable[[DeviceInfo], Sequence[ArmRequest]]
     evaluation: EvaluationSet | None
@@ -44,6 +48,7 @@ class Workload:
     inputs: EvaluationSet | None
     scratch: Path
     profile: bool = False
+    interleaved: BlockSchedule | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Measured:
     device: DeviceRef
     raw: RawArm
     job_id: str
+    blocks: tuple[Mapping[int, Int64Array], ...] = ()
 
 
 @asynccontextmanager
@@ -78,10 +84,10 @@ async def measure_on(
         arms = tuple(workload.arms(info))
         runnable, refused = _split(arms, info)
         measured = [Measured(arm, reference, raw, "") for arm, raw in refused]
-        if runnable:
+        if runnable and not (workload.interleaved and refused):
             job = _Job(client, workload, runnable, on_progress)
             measured += [
-                Measured(arm, reference, raw, job.job_id)
+                Measured(arm, reference, raw, job.job_id, job.blocks(arm))
                 for arm, raw in await job.run(info.max_chunk_bytes)
             ]
         order = {arm.name: position for position, arm in enumerate(arms)}
@@ -103,6 +109,7 @@ class _Job:
         self._on_progress = on_progress
         self._collector = JobCollector(arms)
         passes = 1 + bool(workload.evaluation) + workload.profile  # 1: the memory pass
+        passes = 0 if workload.interleaved else passes
         self._total = sum(arm.settings.repeats + passes for arm in arms)
         self._done = 0
 
@@ -116,6 +123,7 @@ class _Job:
             evaluation=workload.evaluation,
             reduction=workload.reduction,
             profile=workload.profile,
+            interleaved=workload.interleaved,
         )
         try:
             self.job_id = await self._client.submit(request)
@@ -126,6 +134,9 @@ class _Job:
             await asyncio.shield(self._cancel())
             raise
         return collected
+
+    def blocks(self, arm: ArmRequest) -> tuple[Mapping[int, Int64Array], ...]:
+        return self._collector.blocks(arm.name) if self._workload.interleaved else ()
 
     async def _push(self, chunk_bytes: int) -> None:
         files = {file.digest: file.path for arm in self._arms for file in arm.artifact.files}

@@ -83,6 +83,15 @@ class ArmRequest:
 
 
 @dataclass(frozen=True)
+class BlockSchedule:
+    """Two arms in turns: blocks of each in a repeat, the first inferences of each not timed."""
+
+    blocks: int = 12
+    block_duration_s: float = 0.02
+    discard_count: int = 2
+
+
+@dataclass(frozen=True)
 class JobRequest:
     """All arms share the schedule's settings: those of the first arm count."""
 
@@ -92,12 +101,14 @@ class JobRequest:
     evaluation: EvaluationSet | None = None
     reduction: Reduction = "none"
     profile: bool = False
+    interleaved: BlockSchedule | None = None
 
 
 @dataclass(frozen=True)
 class Samples:
     start_offset_ns: Int64Array
     latency_ns: Int64Array
+    block_index: int = 0
 
 
 @dataclass(frozen=True)

@@ -247,21 +247,36 @@ global___RoundRobin = RoundRobin
 
 @typing.final
 class Interleaved(google.protobuf.message.Message):
-    """Arms stay loaded and take turns in short blocks; the others are stopped."""
+    """Exactly two arms stay loaded and take turns in short blocks (A B B A ...), the
+    other one stopped. For ratios only: latencies in short blocks are dearer. There
+    is no memory pass and no evaluation.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REPEAT_COUNT_FIELD_NUMBER: builtins.int
     BLOCKS_PER_REPEAT_FIELD_NUMBER: builtins.int
+    BLOCK_DURATION_FIELD_NUMBER: builtins.int
+    DISCARD_COUNT_FIELD_NUMBER: builtins.int
     repeat_count: builtins.int
     blocks_per_repeat: builtins.int
+    """Blocks of each arm. Fewer are run where policy.max_duration is over first."""
+    discard_count: builtins.int
+    """Inferences at the start of each block that are not timed."""
+    @property
+    def block_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """Timed in each block; at least one inference."""
+
     def __init__(
         self,
         *,
         repeat_count: builtins.int = ...,
         blocks_per_repeat: builtins.int = ...,
+        block_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        discard_count: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["blocks_per_repeat", b"blocks_per_repeat", "repeat_count", b"repeat_count"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["block_duration", b"block_duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["block_duration", b"block_duration", "blocks_per_repeat", b"blocks_per_repeat", "discard_count", b"discard_count", "repeat_count", b"repeat_count"]) -> None: ...
 
 global___Interleaved = Interleaved
 
@@ -882,6 +897,9 @@ class SampleBatch(google.protobuf.message.Message):
 
     START_OFFSET_NS_FIELD_NUMBER: builtins.int
     LATENCY_NS_FIELD_NUMBER: builtins.int
+    BLOCK_INDEX_FIELD_NUMBER: builtins.int
+    block_index: builtins.int
+    """Interleaved schedules only: 0, 1, 2, ... within the arm's repeat."""
     @property
     def start_offset_ns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
     @property
@@ -891,8 +909,9 @@ class SampleBatch(google.protobuf.message.Message):
         *,
         start_offset_ns: collections.abc.Iterable[builtins.int] | None = ...,
         latency_ns: collections.abc.Iterable[builtins.int] | None = ...,
+        block_index: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["latency_ns", b"latency_ns", "start_offset_ns", b"start_offset_ns"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["block_index", b"block_index", "latency_ns", b"latency_ns", "start_offset_ns", b"start_offset_ns"]) -> None: ...
 
 global___SampleBatch = SampleBatch
 

@@ -12,6 +12,7 @@ from trimtab_agent.job_record import JobView
 from trimtab_agent.records import (
     ArmFinished,
     ArmResult,
+    BlockSchedule,
     Event,
     JobFinished,
     LogLine,
@@ -88,6 +89,56 @@ def test_scenarios_and_the_profile_survive_both_ways(spec: Any) -> None:
     assert spec_to_message(record) == spec
 
 
+def make_interleaved(spec: Any) -> None:
+    spec.ClearField("evaluation")
+    spec.interleaved.repeat_count = 6
+    spec.interleaved.blocks_per_repeat = 12
+    spec.interleaved.block_duration.FromMilliseconds(20)
+    spec.interleaved.discard_count = 2
+
+
+def test_an_interleaved_specification_survives_both_ways(spec: Any) -> None:
+    make_interleaved(spec)
+    record = spec_from_message(spec)
+    assert record.repeat_count == 6
+    assert record.blocks == BlockSchedule(12, 20_000_000, 2)
+    assert spec_to_message(record) == spec
+
+
+INTERLEAVED_WRONG: list[tuple[str, Callable[[Any], object]]] = [
+    ("arms", lambda s: s.arms.pop()),
+    ("arms", lambda s: s.arms.add(name="third").MergeFrom(third_arm(s))),
+    ("evaluation", lambda s: s.evaluation.inputs.CopyFrom(digest_message())),
+    ("periodic", lambda s: setattr(s.periodic, "rate_hz", 30.0)),
+    ("profile_operators", lambda s: setattr(s, "profile_operators", True)),
+    ("interleaved.repeat_count", lambda s: s.interleaved.ClearField("repeat_count")),
+    ("interleaved.blocks_per_repeat", lambda s: s.interleaved.ClearField("blocks_per_repeat")),
+    ("interleaved.block_duration", lambda s: s.interleaved.ClearField("block_duration")),
+    ("interleaved.block_duration", lambda s: s.interleaved.block_duration.FromSeconds(3600)),
+    ("interleaved.discard_count", lambda s: setattr(s.interleaved, "discard_count", -1)),
+]
+
+
+def third_arm(spec: Any) -> Any:
+    arm = benchmark_pb2.Arm()
+    arm.CopyFrom(spec.arms[0])
+    arm.name = "third"
+    return arm
+
+
+@pytest.mark.parametrize(("field", "change"), INTERLEAVED_WRONG)
+def test_a_wrong_interleaved_schedule_is_refused_by_its_field(
+    spec: Any, field: str, change: Callable[[Any], object]
+) -> None:
+    make_interleaved(spec)
+    change(spec)
+    if field == "evaluation":
+        spec.evaluation.reduction = Evaluation.REDUCTION_ARGMAX
+    with pytest.raises(SpecInvalid) as caught:
+        spec_from_message(spec)
+    assert caught.value.metadata == {"field": field}
+
+
 Change = Callable[[Any], object]
 
 WRONG: list[tuple[str, Change]] = [
@@ -161,7 +212,6 @@ def test_a_wrong_value_is_refused_by_its_field(spec: Any, field: str, change: Ch
 
 
 UNSERVED: list[tuple[str, Change]] = [
-    ("interleaved", lambda s: s.interleaved.SetInParent()),
     ("sustained", lambda s: s.sustained.SetInParent()),
     ("sensors", lambda s: s.sensors.append("board")),
     ("top-5", lambda s: setattr(s.evaluation, "reduction", Evaluation.REDUCTION_TOP5)),
