@@ -6,7 +6,7 @@ from pathlib import Path
 
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 RECORDING = Path(__file__).resolve().parents[1] / "recordings" / "mnist.trimtab"
-RUN = "20261123-221050-306c"
+RUN = "20261123-223004-ff49"
 
 
 def test_a_run_goes_out_and_in_again_unchanged(trimtab: Trimtab, tmp_path: Path) -> None:

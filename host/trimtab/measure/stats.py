@@ -1,8 +1,8 @@
 """Statistics over raw samples; pure.
 
-Samples within one process are not independent, so the repeat is the unit: a figure's value pools
-the samples of all repeats, its interval is a Student t-interval over the logarithms of the same
-statistic taken repeat by repeat. Percentiles interpolate linearly (Hyndman and Fan's type 7).
+Samples within one process are not independent, so the repeat is the unit: a figure's value is the
+geometric mean of the statistic taken repeat by repeat, its interval a Student t-interval over the
+logarithms of the same. Percentiles interpolate linearly (Hyndman and Fan's type 7).
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ _REDUCTIONS: dict[str, _Reduce] = {
     "max": lambda samples: float(samples.max()),
 }
 _QUANTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
+_EXTREMES = ("min", "max")
 STATISTICS: tuple[str, ...] = tuple(_REDUCTIONS)
 
 
@@ -79,22 +80,36 @@ def required_samples(quantile: float) -> int:
 
 
 def statistic(name: str, repeats: Sequence[Int64Array]) -> Figure | TooFewSamples:
-    """One of STATISTICS, in the samples' own unit. Repeats without samples are left out."""
+    """One of STATISTICS, in the samples' own unit. Repeats without samples are left out.
+
+    The repeat is the unit: the value is the geometric mean of the repeats' own statistics, which
+    the interval is for. A pool of all samples would count a fast repeat, which has more of them,
+    for more. Only min and max are those of the pool, without an interval.
+    """
     measured = [samples for samples in repeats if len(samples)]
     had = sum(len(samples) for samples in measured)
     needed = required_samples(_QUANTILES[name]) if name in _QUANTILES else 1
     if had < needed:
         return TooFewSamples(needed, had)
     reduce = _REDUCTIONS[name]
-    per_repeat = [reduce(samples) for samples in measured]
-    return Figure(reduce(np.concatenate(measured)), log_t_interval(per_repeat))
+    if name in _EXTREMES:
+        return Figure(reduce(np.concatenate(measured)), None)
+    return _centre([reduce(samples) for samples in measured])
 
 
 def over_repeats(values: Sequence[int]) -> Figure | TooFewSamples:
-    """The median of figures of which a repeat has just one, such as its load time."""
+    """Figures of which a repeat has just one, such as its load time: their geometric mean."""
     if not values:
         return TooFewSamples(1, 0)
-    return Figure(float(np.median(values)), log_t_interval(values))
+    return _centre(values)
+
+
+def _centre(values: Sequence[float]) -> Figure:
+    """With a single repeat, or a zero among them, there is no interval: their median, plainly."""
+    interval = log_t_interval(values)
+    if interval is None:
+        return Figure(float(np.median(values)), None)
+    return Figure(math.exp(float(np.log(np.asarray(values, dtype=np.float64)).mean())), interval)
 
 
 def log_t_interval(values: Sequence[float]) -> Interval | None:

@@ -24,14 +24,22 @@ def test_a_percentile_with_one_sample_too_few_says_how_many_it_needs() -> None:
     assert isinstance(stats.statistic("p90", enough), stats.Figure)
 
 
-def test_figures_pool_the_samples_of_all_repeats() -> None:
-    repeats = [samples(10, 30, 20), samples(100)]
+def test_each_repeat_counts_the_same_however_many_samples_it_has() -> None:
+    repeats = [samples(10, 30, 20), samples(80)]
     values = {}
     for name in ("min", "mean", "p50", "max"):
         figure = stats.statistic(name, repeats)
         assert isinstance(figure, stats.Figure)
         values[name] = figure.value
-    assert values == {"min": 10, "mean": 40, "p50": 25, "max": 100}
+    assert values == pytest.approx({"min": 10, "mean": 40, "p50": 40, "max": 80})
+
+
+def test_the_value_lies_within_its_interval_even_where_all_repeats_agree() -> None:
+    for repeats in ([29_023] * 2, [29_023] * 3, [10, 10, 10, 20, 20, 20, 20]):
+        figure = stats.over_repeats(repeats)
+        assert isinstance(figure, stats.Figure)
+        assert figure.ci95 is not None
+        assert figure.ci95[0] <= figure.value <= figure.ci95[1]
 
 
 def test_the_interval_is_a_t_interval_over_the_logarithms_of_the_repeats() -> None:
