@@ -49,6 +49,8 @@ def here(tmp_path: Path, shared_data: Path) -> Path:
     shutil.copy(models / "mnist.onnx", tmp_path / "model.onnx")
     shutil.copy(models / "mnist.onnx", tmp_path / "float.onnx")
     shutil.copy(models / "resnet8_int8.tflite", tmp_path / "model.tflite")
+    for name in ("before.onnx", "after.onnx"):
+        shutil.copy(models / "mnist.onnx", tmp_path / name)
     images = np.random.default_rng(0).random((20, 1, 28, 28), dtype=np.float32)
     np.savez(tmp_path / "test.npz", images=images, labels=np.zeros(20, np.int64))
     return tmp_path
