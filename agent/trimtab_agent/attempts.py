@@ -32,7 +32,9 @@ class Attempts:
         """
         while True:
             gate = await self._cool(arm, index)
-            watch = Watch(self.root, self.passes.clock_origin_ns, arm.arm.cpu_affinity)
+            watch = Watch(
+                self.root, self.passes.clock_origin_ns, arm.arm.cpu_affinity, arm.arm.thread_count
+            )
             arm.repeats.append(RepeatProgress(index, gate=gate))
             with self.quiet:
                 async with watch.watching():

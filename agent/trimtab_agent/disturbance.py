@@ -52,15 +52,27 @@ class Seen:
     gate: Gate | None = None
 
 
-def load_limit(load: ForeignLoad, threads: int) -> float:
-    """Above this share the others must have taken processors that the worker's threads needed."""
-    free = max(load.processors - threads, 0)
-    return free / load.processors + FOREIGN_LOAD_LIMIT
+def free_processors(load: ForeignLoad, threads: int) -> int:
+    """How many others may use without taking one that the worker's threads need."""
+    return max(load.processors - threads, 0)
+
+
+def crowds_out(load: ForeignLoad, threads: int) -> bool:
+    """Whether others wanted, or took, more processors than the worker leaves free.
+
+    What they took alone does not tell: the kernel may share out by session, so that a worker keeps
+    its processor to itself while everybody else queues for the rest.
+    """
+    free = free_processors(load, threads)
+    if load.share <= FOREIGN_LOAD_LIMIT:
+        return False
+    wanted_more = load.runnable is not None and load.runnable > free
+    return wanted_more or load.share > free / load.processors + FOREIGN_LOAD_LIMIT
 
 
 def spoiled_by(seen: Seen, threads: int) -> str | None:
     """Why one repeat is worth measuring again; None where it is not."""
-    if seen.load is not None and seen.load.share > load_limit(seen.load, threads):
+    if seen.load is not None and crowds_out(seen.load, threads):
         return f"foreign load {_load_text(seen.load)}"
     onset = throttle_onset(seen.readings)
     if onset is not None:
@@ -73,19 +85,20 @@ def spoiled_by(seen: Seen, threads: int) -> str | None:
 def foreign_load_check(before: float | None, repeats: Sequence[Seen], threads: int) -> Check:
     """``before``: the share before the job, with no worker running.
 
-    Above the limit of :func:`load_limit` while measuring it invalidates; load that left enough
-    processors free for the worker warns.
+    Load that crowds the worker out while measuring invalidates; load that left enough processors
+    free for it warns.
     """
     loads = [seen.load for seen in repeats if seen.load is not None]
     if before is None and not loads:
         seen = "this system does not tell processor times"
         return Check("FOREIGN_LOAD", "unknown", False, _LATENCY, seen)
-    worst = max(loads, key=lambda load: load.share, default=None)
+    worst = max(loads, key=lambda load: (crowds_out(load, threads), load.share), default=None)
     text = _shares_text(before, worst)
     advice = "stop what else runs, and measure again"
-    if worst is not None and worst.share > load_limit(worst, threads):
-        limit = f"limit for {threads} of {worst.processors} processors in use"
-        seen = f"{text} ({limit}: {load_limit(worst, threads):.0%})"
+    if worst is not None and crowds_out(worst, threads):
+        free = free_processors(worst, threads)
+        wanted = "" if worst.runnable is None else f"{worst.runnable} of their threads at work, "
+        seen = f"{text} ({wanted}{free} of {worst.processors} processors free for them)"
         return Check("FOREIGN_LOAD", "failed", True, _LATENCY, seen, advice)
     seen = f"{text} (limit {FOREIGN_LOAD_LIMIT:.0%})"
     if max(before or 0.0, worst.share if worst else 0.0) > FOREIGN_LOAD_LIMIT:

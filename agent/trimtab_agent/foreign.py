@@ -20,13 +20,15 @@ ProcessTimes = dict[int, tuple[str, float]]
 class ForeignLoad:
     """``share`` of the ``processors`` looked at, 0 to 1; ``culprits``: name and share of one each.
 
-    ``stolen`` is the part of the share that the hypervisor gave to other machines.
+    ``stolen`` is the part of the share that the hypervisor gave to other machines. ``runnable``:
+    how many threads of others wanted a processor, most of the time; None where not told.
     """
 
     share: float
     processors: int
     culprits: tuple[str, ...] = ()
     stolen: float = 0.0
+    runnable: int | None = None
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,14 @@ def read_cpu_times(root: Path = _ROOT, cpus: Collection[int] = ()) -> CpuTimes |
     return sum(found[1:], found[0])
 
 
+def count_runnable(root: Path = _ROOT) -> int | None:
+    """Threads that run or wait for a processor now, the caller's among them."""
+    try:
+        return int((root / "proc/loadavg").read_text().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def _cpu_times(ticks: list[int]) -> CpuTimes:
     """Guest time is in user time already."""
     idle_and_waiting = ticks[3] + ticks[4]

@@ -8,8 +8,9 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 from trimtab_agent.cpus import fastest_mhz
@@ -23,6 +24,7 @@ from trimtab_agent.foreign import (
     process_times,
     usage,
 )
+from trimtab_agent.load import count_runnable
 from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.probes.throttling import throttle_state
 
@@ -36,8 +38,10 @@ class Watch:
     root: Path
     clock_origin_ns: int
     cpus: tuple[int, ...]
+    threads: int
     readings: list[Reading] = field(default_factory=list)
     load: ForeignLoad | None = None
+    _runnable: list[int] = field(default_factory=list)
     _worker_pid: int | None = None
     _begin: Usage | None = None
     _reading: asyncio.Task[None] | None = None
@@ -69,12 +73,15 @@ class Watch:
     def _load(self, end: Usage | None, worker_pid: int) -> ForeignLoad | None:
         processors = len(self.cpus) or os.cpu_count() or 1
         found = foreign_load(self._begin, end, (), processors)
+        if found is not None and self._runnable and not self.cpus:
+            own = self.threads + 1  # the worker's, and the agent's that counts
+            found = replace(found, runnable=max(median_low(self._runnable) - own, 0))
         if found is None or found.share <= FOREIGN_LOAD_LIMIT:
             return found  # nobody to name: looking at every process has its price
         elapsed = time.monotonic() - self._processes_at
-        own = (worker_pid, os.getpid())
-        culprits = name_culprits(self._processes, process_times(), elapsed, own)
-        return ForeignLoad(found.share, found.processors, culprits, found.stolen)
+        own_pids = (worker_pid, os.getpid())
+        culprits = name_culprits(self._processes, process_times(), elapsed, own_pids)
+        return replace(found, culprits=culprits)
 
     async def _read_on(self) -> None:
         while True:
@@ -82,6 +89,9 @@ class Watch:
             await asyncio.sleep(PERIOD_S)
 
     def _read(self) -> None:
+        runnable = count_runnable()
+        if runnable is not None:
+            self._runnable.append(runnable)
         throttled = throttle_state(self.root)
         hottest = hottest_zone(self.root)
         self.readings.append(

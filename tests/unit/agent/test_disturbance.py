@@ -82,6 +82,18 @@ def test_load_voids_where_it_leaves_too_few_processors(
     assert (spoiled_by(Seen(load=load), threads) is not None) is invalidates
 
 
+@pytest.mark.parametrize(("runnable", "invalidates"), [(1, False), (2, True)])
+def test_others_that_queue_for_more_than_is_free_void_whatever_they_got(
+    runnable: int, invalidates: bool
+) -> None:
+    load = ForeignLoad(0.5, 2, runnable=runnable)
+    check = foreign_load_check(0.0, [Seen(load=load)], threads=1)
+    assert (check.outcome, check.invalidates) == ("failed", invalidates)
+    assert foreign_load_check(0.0, [Seen(load=ForeignLoad(0.05, 2, runnable=9))], 1).outcome == (
+        "passed"
+    )
+
+
 def test_load_before_the_job_still_warns_and_no_answer_is_unknown() -> None:
     calm = [Seen(load=ForeignLoad(0.01, 2))]
     check = foreign_load_check(0.4, calm, 1)
