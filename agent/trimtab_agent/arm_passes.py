@@ -10,7 +10,7 @@ from pathlib import Path
 from trimtab_protos.digest import Digest
 from trimtab_protos.failure import Failure
 
-from trimtab_agent.arm_progress import ArmProgress, Message, memory_use
+from trimtab_agent.arm_progress import ArmProgress, Message, RepeatProgress, memory_use
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.records import (

@@ -40,6 +40,18 @@ class RepeatProgress:
     load: ForeignLoad | None = None
     readings: tuple[Reading, ...] = ()
 
+    def warmed_up(self, message: Message) -> None:
+        self.warmup_count = int(message["count"])
+        self.warmup_duration_ns = int(message["duration_ns"])
+        self.settled = message.get("settled")
+        self.warmup_spread = message.get("spread")
+
+    def measured(self, message: Message) -> None:
+        self.announced_sample_count = int(message["sample_count"])
+        if "planned_count" in message:
+            self.planned_count = int(message["planned_count"])
+            self.plan_reason = str(message["plan_reason"])
+
     @property
     def seen(self) -> Seen:
         return Seen(
@@ -102,18 +114,12 @@ class ArmProgress:
         elif kind == "first_inference":
             repeat.first_inference_ns = int(message["duration_ns"])
         elif kind == "warmed_up":
-            repeat.warmup_count = int(message["count"])
-            repeat.warmup_duration_ns = int(message["duration_ns"])
-            repeat.settled = message.get("settled")
-            repeat.warmup_spread = message.get("spread")
+            repeat.warmed_up(message)
         elif kind == "samples":
             repeat.start_offset_ns.extend(message["start_offset_ns"])
             repeat.latency_ns.extend(message["latency_ns"])
         elif kind == "measured":
-            repeat.announced_sample_count = int(message["sample_count"])
-            if "planned_count" in message:
-                repeat.planned_count = int(message["planned_count"])
-                repeat.plan_reason = str(message["plan_reason"])
+            repeat.measured(message)
         elif kind == "periods":
             repeat.periods = Periods(
                 float(message["rate_hz"]),

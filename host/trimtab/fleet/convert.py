@@ -8,7 +8,7 @@ from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure, status_to_failure
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2, device_pb2
 
-from trimtab.fleet.convert_policy import policy_to_proto
+from trimtab.fleet.convert_policy import duration_to_proto, policy_to_proto
 from trimtab.fleet.jobs import (
     ArmOutcome,
     ArmRequest,
@@ -20,7 +20,7 @@ from trimtab.fleet.jobs import (
     SensorInfo,
     int64,
 )
-from trimtab.records import Check, Outcome, TensorInfo
+from trimtab.records import Check, MeasurementSettings, Outcome, TensorInfo
 
 _OUTCOMES: dict[int, Outcome] = {
     benchmark_pb2.ValidityCheck.OUTCOME_PASSED: "passed",
@@ -120,7 +120,7 @@ def _schedule(request: JobRequest) -> dict[str, Any]:
     interleaved = benchmark_pb2.Interleaved(
         repeat_count=repeats,
         blocks_per_repeat=blocks.blocks,
-        block_duration=_duration(blocks.block_duration_s),
+        block_duration=duration_to_proto(blocks.block_duration_s),
         discard_count=blocks.discard_count,
     )
     return {"interleaved": interleaved}

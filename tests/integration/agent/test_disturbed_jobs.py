@@ -183,7 +183,7 @@ def test_a_pinned_arm_says_where_it_ran_and_a_processor_that_is_not_there_is_ref
     (processor, *_) = sorted(os.sched_getaffinity(0))
     board.spec.arms[0].cpu_affinity.append(processor)
     result, _, _ = board.measure()
-    assert result.conditions["cpu_affinity"] == str(processor)
+    assert result.conditions["affinity"] == str(processor)
     assert result.conditions["threads"] == "1"
     board.spec.arms[0].cpu_affinity.append(1000)
     refused = error_of(lambda: board.client.submit(board.spec))
