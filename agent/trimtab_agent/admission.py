@@ -8,6 +8,7 @@ from trimtab_protos.digest import Digest
 from trimtab_protos.errors import JobArtifactMissing, RuntimeUnavailable, SpecInvalid
 
 from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.cpus import allowed_cpus
 from trimtab_agent.records import Arm, JobSpec, RuntimeInfo
 from trimtab_agent.runtimes.base import RuntimeMissing
 from trimtab_agent.runtimes.registry import create_runtime
@@ -43,6 +44,20 @@ def _check_arm(arm: Arm, field: str, runtimes: Sequence[RuntimeInfo]) -> None:
         _check_choice(arm.format, info.model_formats, f"{field}.format", arm.runtime)
     _check_choice(arm.accelerator, info.accelerators, f"{field}.accelerator", arm.runtime)
     _check_options(arm, field)
+    _check_affinity(arm, f"{field}.cpu_affinity")
+
+
+def _check_affinity(arm: Arm, field: str) -> None:
+    if not arm.cpu_affinity:
+        return
+    there = allowed_cpus()
+    missing = [cpu for cpu in arm.cpu_affinity if cpu not in there]
+    if missing:
+        has = ", ".join(str(cpu) for cpu in sorted(there)) or "no way to bind a process to any"
+        raise SpecInvalid(
+            f"{field}: processor {missing[0]} is not there to be used; this device has {has}",
+            field=field,
+        )
 
 
 def _check_options(arm: Arm, field: str) -> None:

@@ -22,9 +22,10 @@ from trimtab_agent.records import (
     SampleBatch,
     StateChanged,
 )
+from trimtab_agent.watch import Watch
 from trimtab_agent.worker.block_worker import BlockWorker
-from trimtab_agent.worker.messages import Mode, WorkerTask
-from trimtab_agent.worker.process import OnMessage, run_worker
+from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, Mode, WorkerTask
+from trimtab_agent.worker.process import OnMessage, OnStart, run_worker
 
 _STATES: Mapping[Phase, JobState] = {
     "warm_up": "warming_up",
@@ -44,9 +45,11 @@ class ArmPasses:
     folder: Path
     clock_origin_ns: int
 
-    async def repeat(self, arm: ArmProgress, index: int) -> None:
-        """One repeat; where it fails, ``arm.failure`` says why."""
-        arm.repeats.append(RepeatProgress(index))
+    async def repeat(self, arm: ArmProgress, index: int, watch: Watch) -> None:
+        """Measure the arm's last repeat; where it fails, ``arm.failure`` says why.
+
+        Its samples stay with the agent: see :meth:`publish_samples`.
+        """
         policy = self.log.view.spec.policy
         task = replace(
             self._task("repeat", arm),
@@ -55,13 +58,28 @@ class ArmPasses:
             min_sample_count=policy.min_sample_count,
             warmup_duration_ns=policy.warmup_duration_ns,
             min_warmup_count=policy.min_warmup_count,
+            steady_tolerance=policy.steady_tolerance,
+            max_warmup_duration_ns=policy.max_warmup_duration_ns,
+            percentile_sample_count=policy.percentile_sample_count,
+            target_precision=policy.target_precision,
         )
 
         async def hear(message: Message) -> None:
+            watch.hear(message)
             arm.measured_repeat(message)
             await self._publish(message, arm, index)
 
-        arm.failure = await self._run(task, hear)
+        arm.failure = await self._run(task, hear, watch.worker_started)
+
+    async def publish_samples(self, arm: ArmProgress, index: int) -> None:
+        """The last repeat's samples become events: it is the one that counts."""
+        repeat = arm.repeats[-1]
+        for begin in range(0, len(repeat.latency_ns), SAMPLES_PER_MESSAGE):
+            end = begin + SAMPLES_PER_MESSAGE
+            batch = SampleBatch(
+                tuple(repeat.start_offset_ns[begin:end]), tuple(repeat.latency_ns[begin:end])
+            )
+            await self.log.record(batch, arm.arm.name, index, "measure")
 
     def block_worker(
         self, arm: ArmProgress, index: int, keep_samples: Callable[[Message], None]
@@ -155,11 +173,15 @@ class ArmPasses:
             clock_origin_ns=self.clock_origin_ns,
             batch_size=None if mode == "evaluate" else spec.batch_size,
             rate_hz=spec.rate_hz,
+            cpu_affinity=settings.cpu_affinity,
+            memory_limit_bytes=spec.policy.memory_limit_bytes,
         )
 
-    async def _run(self, task: WorkerTask, hear: OnMessage) -> Failure | None:
+    async def _run(
+        self, task: WorkerTask, hear: OnMessage, on_start: OnStart | None = None
+    ) -> Failure | None:
         timeout_ns = self.log.view.spec.policy.process_timeout_ns
-        return await run_worker(task, self.folder, timeout_ns, hear)
+        return await run_worker(task, self.folder, timeout_ns, hear, on_start)
 
     async def _publish(self, message: Message, arm: ArmProgress, repeat_index: int) -> None:
         kind, name = message["kind"], arm.arm.name
@@ -168,9 +190,6 @@ class ArmPasses:
         elif kind == "loaded":
             for text in arm.loaded(message):
                 await self.log.record(LogLine("warning", text), name, repeat_index, "load")
-        elif kind == "samples":
-            batch = SampleBatch(tuple(message["start_offset_ns"]), tuple(message["latency_ns"]))
-            await self.log.record(batch, name, repeat_index, "measure")
 
     async def _phase(self, phase: Phase, arm: str, repeat_index: int) -> None:
         state = _STATES.get(phase, self.log.view.state)

@@ -9,6 +9,8 @@ from typing import Any
 from trimtab_protos.digest import Digest
 from trimtab_protos.failure import Failure
 
+from trimtab_agent.disturbance import Gate, Reading, Seen
+from trimtab_agent.foreign import ForeignLoad
 from trimtab_agent.records import Arm, MemoryUse, TensorInfo
 from trimtab_agent.scenario import Periods
 
@@ -30,11 +32,44 @@ class RepeatProgress:
     announced_sample_count: int | None = None
     outputs_finite: bool | None = None
     periods: Periods | None = None
+    settled: bool | None = None
+    warmup_spread: float | None = None
+    planned_count: int | None = None
+    plan_reason: str = ""
+    gate: Gate | None = None
+    load: ForeignLoad | None = None
+    readings: tuple[Reading, ...] = ()
+
+    def warmed_up(self, message: Message) -> None:
+        self.warmup_count = int(message["count"])
+        self.warmup_duration_ns = int(message["duration_ns"])
+        self.settled = message.get("settled")
+        self.warmup_spread = message.get("spread")
+
+    def measured(self, message: Message) -> None:
+        self.announced_sample_count = int(message["sample_count"])
+        if "planned_count" in message:
+            self.planned_count = int(message["planned_count"])
+            self.plan_reason = str(message["plan_reason"])
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(
+            settled=self.settled,
+            spread=self.warmup_spread,
+            warmup_ns=self.warmup_duration_ns,
+            load=self.load,
+            readings=self.readings,
+            gate=self.gate,
+        )
 
 
 @dataclass
 class ArmProgress:
-    """``failure`` set: the arm takes no part in what follows."""
+    """``failure`` set: the arm takes no part in what follows.
+
+    ``retries``: the repeats that were measured again, each with the reason.
+    """
 
     arm: Arm
     index: int
@@ -54,6 +89,7 @@ class ArmProgress:
     evaluation_outputs: Digest | None = None
     evaluation_failure: Failure | None = None
     failure: Failure | None = None
+    retries: list[str] = field(default_factory=list)
 
     @property
     def sample_count(self) -> int:
@@ -78,13 +114,12 @@ class ArmProgress:
         elif kind == "first_inference":
             repeat.first_inference_ns = int(message["duration_ns"])
         elif kind == "warmed_up":
-            repeat.warmup_count = int(message["count"])
-            repeat.warmup_duration_ns = int(message["duration_ns"])
+            repeat.warmed_up(message)
         elif kind == "samples":
             repeat.start_offset_ns.extend(message["start_offset_ns"])
             repeat.latency_ns.extend(message["latency_ns"])
         elif kind == "measured":
-            repeat.announced_sample_count = int(message["sample_count"])
+            repeat.measured(message)
         elif kind == "periods":
             repeat.periods = Periods(
                 float(message["rate_hz"]),

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from trimtab_agent.arm_conditions import measuring_conditions
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.device import conditions
+from trimtab_agent.disturbance import (
+    foreign_load_check,
+    not_throttled_check,
+    steady_check,
+    temperature_check,
+)
 from trimtab_agent.placement import placement_check
 from trimtab_agent.probes.registry import power_unavailable_reason
 from trimtab_agent.records import ArmResult, Check, Policy
@@ -34,6 +42,7 @@ class Surroundings:
 
     foreign_load: float | None
     preflight: Mapping[str, str]
+    root: Path
     before: dict[str, dict[str, str]] = field(default_factory=dict)
     after: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -42,9 +51,9 @@ class Surroundings:
         """Look before the arm's first repeat and after each one."""
         name = arm.arm.name
         if name not in self.before:
-            self.before[name] = conditions()
+            self.before[name] = conditions(self.root)
         yield
-        self.after[name] = conditions()
+        self.after[name] = conditions(self.root)
 
     def summary(self, name: str) -> dict[str, str]:
         """Before the first repeat; what moves by itself also after the last."""
@@ -65,7 +74,7 @@ def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> 
         first_inference_duration_ns=_known(repeat.first_inference_ns for repeat in repeats),
         io_duration_ns=_known(repeat.io_ns for repeat in repeats),
         memory=arm.memory,
-        conditions=surroundings.summary(arm.arm.name),
+        conditions={**surroundings.summary(arm.arm.name), **measuring_conditions(arm)},
         accelerator_used=arm.accelerator_used,
         runtime_version=arm.runtime_version,
         runtime_package=arm.runtime_package,
@@ -105,7 +114,6 @@ def _checks(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> tup
     ]
     around = condition_checks(
         (arm.arm.accelerator, arm.accelerator_used),
-        surroundings.foreign_load,
         surroundings.before[name],
         surroundings.after[name],
     )
@@ -113,6 +121,22 @@ def _checks(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> tup
         *latency_checks(repeats, policy),
         *rate_checks([each.periods for each in arm.repeats if each.periods is not None]),
         *(_placed(check, arm) for check in around),
+        *_disturbance_checks(arm, policy, surroundings.foreign_load),
+    )
+
+
+def _disturbance_checks(
+    arm: ArmProgress, policy: Policy, load_before: float | None
+) -> tuple[Check, ...]:
+    seen = [repeat.seen for repeat in arm.repeats]
+    temperature = temperature_check(seen)
+    # Interleaved blocks and given rates warm up by the minimums alone.
+    by_phases = any(repeat.planned_count is not None for repeat in arm.repeats)
+    return (
+        foreign_load_check(load_before, seen, arm.arm.thread_count),
+        not_throttled_check(seen),
+        steady_check(seen, policy.steady_tolerance if by_phases else 0.0),
+        *(() if temperature is None else (temperature,)),
     )
 
 

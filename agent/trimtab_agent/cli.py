@@ -55,8 +55,20 @@ def main() -> None:
 )
 @click.option("--name", default="", help="How the device calls itself.  [default: its host name]")
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    envvar="TRIMTAB_SYSFS_ROOT",
+    default=Path("/"),
+    help="Where sys/ and proc/ are read while measuring, for tests.  [default: /]",
+)
 def serve(
-    listen: str, state: Path | None, max_artifact_mb: int, name: str, stop_with_stdin: bool
+    listen: str,
+    state: Path | None,
+    max_artifact_mb: int,
+    name: str,
+    stop_with_stdin: bool,
+    root: Path,
 ) -> None:
     """Serve jobs until stopped.
 
@@ -76,6 +88,7 @@ def serve(
             display_name=name,
             max_artifact_bytes=max_artifact_mb * MEGABYTE,
             stop_with_stdin=stop_with_stdin,
+            root=root,
         )
         code = asyncio.run(serve_until_stopped(settings, _say_ready))
     except (ConfigError, OSError) as error:

@@ -53,6 +53,7 @@ class Settings:
     max_queued_jobs: int = 16
     max_kept_jobs: int = 100
     stop_with_stdin: bool = False
+    root: Path = Path("/")
 
 
 def parse_listen(text: str) -> ListenAddress:

@@ -9,7 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from trimtab_protos.errors import failure_to_status
 from trimtab_protos.v1 import benchmark_pb2, device_pb2
 
-from trimtab_agent.convert_spec import digest_to_message, duration_message, spec_to_message
+from trimtab_agent.convert_policy import duration_message
+from trimtab_agent.convert_spec import digest_to_message, spec_to_message
 from trimtab_agent.job_record import JobView
 from trimtab_agent.records import (
     ArmFinished,

@@ -6,22 +6,20 @@ Every refusal names the field as it stands in ``BenchmarkSpec``: ``arms[0].files
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import DigestInvalid, NotServed, SpecInvalid
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2
 
+from trimtab_agent.convert_policy import policy_from_message, policy_to_message
 from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario
 from trimtab_agent.convert_schedule import blocks_from_message, set_schedule
-from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Policy, Reduction
+from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Reduction
 
 MAX_ARMS = 256
 MAX_FILES = 64
 MAX_REPEATS = 100
 MAX_THREADS = 1024
-MAX_DURATION_NS = 24 * 3600 * 10**9
 MAX_TEXT_LENGTH = 256
 _MAX_FILE_NAME_BYTES = 255
 
@@ -53,7 +51,7 @@ def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
     return JobSpec(
         arms=arms,
         repeat_count=_repeat_count(message),
-        policy=_policy(message.policy),
+        policy=policy_from_message(message.policy),
         inputs=_digest(message.inputs, "inputs") if message.HasField("inputs") else None,
         input_seed=_input_seed(message.input_seed),
         evaluation=_evaluation(message.evaluation) if message.HasField("evaluation") else None,
@@ -67,7 +65,7 @@ def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
 def spec_to_message(spec: JobSpec) -> benchmark_pb2.BenchmarkSpec:
     message = benchmark_pb2.BenchmarkSpec(
         arms=[_arm_message(arm) for arm in spec.arms],
-        policy=_policy_message(spec.policy),
+        policy=policy_to_message(spec.policy),
         input_seed=spec.input_seed,
         profile_operators=spec.profile_operators,
     )
@@ -93,14 +91,10 @@ def check_text(text: str, field: str) -> str:
 
 def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
     scenario = message.WhichOneof("scenario")
-    policy = message.policy
     unserved = {
         "the sustained scenario": scenario == "sustained",
         "a choice of sensors": bool(message.sensors),
         "the top-5 reduction": message.evaluation.reduction == _Evaluation.REDUCTION_TOP5,
-        "a target precision": policy.target_precision != 0,
-        "waiting for a start temperature": policy.max_start_temperature_celsius != 0
-        or policy.HasField("cooldown_timeout"),
     }
     for what, asked in unserved.items():
         if asked:
@@ -143,7 +137,15 @@ def _arm(message: benchmark_pb2.Arm, field: str) -> Arm:
         format=check_text(message.format, f"{field}.format"),
         runtime_options=_options(message.runtime_options, f"{field}.runtime_options"),
         input_shapes=_input_shapes(message.input_shapes, f"{field}.input_shapes"),
+        cpu_affinity=_cpu_affinity(message.cpu_affinity, f"{field}.cpu_affinity"),
     )
+
+
+def _cpu_affinity(cpus: Iterable[int], field: str) -> tuple[int, ...]:
+    found = tuple(cpus)
+    if len(set(found)) != len(found) or any(not 0 <= cpu < MAX_THREADS for cpu in found):
+        raise _invalid(field, f"must be processors, each once, were {list(found)[:16]}")
+    return found
 
 
 def _file_name(name: str, field: str) -> str:
@@ -192,40 +194,6 @@ def _evaluation(message: benchmark_pb2.Evaluation) -> EvaluationSpec:
     return EvaluationSpec(_digest(message.inputs, "evaluation.inputs"), reduction)
 
 
-def _policy(message: benchmark_pb2.MeasurementPolicy) -> Policy:
-    minimum = _duration(message, "min_duration", least=1)
-    maximum = _duration(message, "max_duration", least=1)
-    if maximum < minimum:
-        raise _invalid("policy.max_duration", "is less than policy.min_duration")
-    return Policy(
-        min_duration_ns=minimum,
-        max_duration_ns=maximum,
-        min_sample_count=_at_least_one(message, "min_sample_count"),
-        warmup_duration_ns=_duration(message, "warmup_duration", least=0),
-        min_warmup_count=_at_least_one(message, "min_warmup_count"),
-        process_timeout_ns=_duration(message, "process_timeout", least=1),
-    )
-
-
-def _duration(message: benchmark_pb2.MeasurementPolicy, name: str, least: int) -> int:
-    field = f"policy.{name}"
-    if not message.HasField(name):  # type: ignore[arg-type]
-        raise _invalid(field, "is missing: the device fills in nothing")
-    value: Duration = getattr(message, name)
-    nanoseconds = value.seconds * 10**9 + value.nanos
-    if not least <= nanoseconds <= MAX_DURATION_NS:
-        above = "more than 0" if least else "0 or more"
-        raise _invalid(field, f"must be {above} and at most a day, was {nanoseconds / 1e9:g} s")
-    return nanoseconds
-
-
-def _at_least_one(message: benchmark_pb2.MeasurementPolicy, name: str) -> int:
-    count: int = getattr(message, name)
-    if count < 1:
-        raise _invalid(f"policy.{name}", f"must be 1 or more, was {count} (or is missing)")
-    return count
-
-
 def _check_range(value: int, least: int, most: int, field: str, what: str = "the value") -> int:
     if not least <= value <= most:
         raise _invalid(field, f"{what} must be from {least} to {most}, was {value}")
@@ -260,23 +228,5 @@ def _arm_message(arm: Arm) -> benchmark_pb2.Arm:
             benchmark_pb2.InputShape(name=name, dimensions=dimensions)
             for name, dimensions in arm.input_shapes.items()
         ],
+        cpu_affinity=arm.cpu_affinity,
     )
-
-
-def _policy_message(policy: Policy) -> benchmark_pb2.MeasurementPolicy:
-    durations: dict[str, Any] = {
-        "min_duration": duration_message(policy.min_duration_ns),
-        "max_duration": duration_message(policy.max_duration_ns),
-        "warmup_duration": duration_message(policy.warmup_duration_ns),
-        "process_timeout": duration_message(policy.process_timeout_ns),
-    }
-    return benchmark_pb2.MeasurementPolicy(
-        min_sample_count=policy.min_sample_count,
-        min_warmup_count=policy.min_warmup_count,
-        **durations,
-    )
-
-
-def duration_message(nanoseconds: int) -> Duration:
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return Duration(seconds=seconds, nanos=rest)

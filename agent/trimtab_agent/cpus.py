@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Collection
 from pathlib import Path
 
 from trimtab_agent.probes.sysfs import folders, read_int, read_text
@@ -67,6 +69,13 @@ def cpu_model(root: Path) -> str:
     return " + ".join(names) or platform.processor()
 
 
+def allowed_cpus() -> frozenset[int]:
+    """Those that this process may use; empty where the system binds no process to any."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset()
+
+
 def governors(root: Path) -> str:
     """The governor, or each in use; "unknown: reason" where the kernel has none."""
     found = _each_policy(root, "scaling_governor")
@@ -81,6 +90,23 @@ def frequencies_mhz(root: Path) -> str:
     if not found:
         return "unknown: the kernel has no cpufreq here (usual on a virtual machine)"
     return str(found[0]) if min(found) == max(found) else f"{min(found)} to {max(found)}"
+
+
+def fastest_mhz(root: Path, cpus: Collection[int] = ()) -> float | None:
+    """The fastest processor's frequency now, of ``cpus`` (none: of all); None where not told."""
+    found = [
+        khz / 1000
+        for policy in folders(root / "sys/devices/system/cpu/cpufreq", "policy*")
+        if not cpus or _governed(policy) & set(cpus)
+        if (khz := read_int(policy / "scaling_cur_freq")) is not None
+    ]
+    return max(found, default=None)
+
+
+def _governed(policy: Path) -> set[int]:
+    """The processors that share this policy's frequency."""
+    listed = (read_text(policy / "related_cpus") or "").split()
+    return {int(cpu) for cpu in listed if cpu.isdigit()}
 
 
 def _each_policy(root: Path, file: str) -> list[str]:

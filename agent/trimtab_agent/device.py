@@ -11,10 +11,9 @@ import psutil
 
 from trimtab_agent.cpus import clusters, cpu_model, frequencies_mhz, governors
 from trimtab_agent.identity import identify
-from trimtab_agent.probes.base import SensorError
 from trimtab_agent.probes.registry import sensors_with_gaps
 from trimtab_agent.probes.sysfs import folders, read_text
-from trimtab_agent.probes.thermal import ThermalProbe
+from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 
 _ROOT = Path("/")
@@ -108,16 +107,10 @@ def boot_id(root: Path) -> str:
 
 def temperature_c(root: Path) -> str:
     """The hottest thermal zone."""
-    values = []
-    for sensor in ThermalProbe().discover(root):
-        try:
-            values.append((sensor.read(), sensor.info.scope))
-        except SensorError:  # a zone that sleeps answers nothing
-            continue
-    if not values:
+    hottest = hottest_zone(root)
+    if hottest is None:
         return "unknown: no thermal zone in /sys/class/thermal"
-    value, scope = max(values)
-    return f"{value:.1f} ({scope})"
+    return f"{hottest.celsius:.1f} ({hottest.scope})"
 
 
 def power_source(root: Path) -> str:

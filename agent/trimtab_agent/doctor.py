@@ -13,6 +13,7 @@ from statistics import median
 from typing import Literal
 
 from trimtab_agent.cpus import governors
+from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT
 from trimtab_agent.load import measure_foreign_load
 from trimtab_agent.probes.registry import (
     NO_TEMPERATURE,
@@ -20,7 +21,6 @@ from trimtab_agent.probes.registry import (
     sensor_infos,
 )
 from trimtab_agent.records import RuntimeInfo, SensorInfo
-from trimtab_agent.validity import FOREIGN_LOAD_LIMIT
 from trimtab_agent.worker.discovery import describe_runtimes
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.process import Message, run_worker

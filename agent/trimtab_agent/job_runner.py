@@ -16,6 +16,7 @@ from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.attempts import Attempts
 from trimtab_agent.doctor import null_median_ns
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.interleaved import InterleavedRounds
@@ -26,13 +27,17 @@ from trimtab_agent.records import ArmFinished, ArmResult, JobFinished, JobSpec, 
 from trimtab_agent.scenario import scenario_conditions
 
 _LOG = logging.getLogger(__name__)
+_ROOT = Path("/")
 
 
 class JobRunner:
-    """``scratch`` is wiped: what lies there is an earlier agent's."""
+    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc."""
 
-    def __init__(self, artifacts: ArtifactStore, scratch: Path, quiet: Quiet) -> None:
+    def __init__(
+        self, artifacts: ArtifactStore, scratch: Path, quiet: Quiet, root: Path = _ROOT
+    ) -> None:
         self._artifacts = artifacts
+        self._root = root
         self._scratch = scratch
         self._quiet = quiet
         self._harness: str | None = None
@@ -69,7 +74,8 @@ class JobRunner:
         surroundings = await self._surroundings(folder, spec)
         passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
         if spec.blocks is None:
-            await _Rounds(log, passes, surroundings, self._quiet).run(arms)
+            attempts = Attempts(log, passes, self._quiet, self._root)
+            await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)
         else:
             interleaved = InterleavedRounds(log, passes, surroundings, self._quiet, spec.blocks)
             await interleaved.run(arms)
@@ -80,13 +86,15 @@ class JobRunner:
             median_ns = await null_median_ns(folder)
             known = isinstance(median_ns, (int, float))
             self._harness = f"{median_ns:.0f}" if known else f"unknown: {median_ns}"
-        return Surroundings(load, {"harness_null_ns": self._harness, **scenario_conditions(spec)})
+        preflight = {"harness_null_ns": self._harness, **scenario_conditions(spec)}
+        return Surroundings(load, preflight, self._root)
 
 
 @dataclass
 class _Rounds:
     log: JobLog
     passes: ArmPasses
+    attempts: Attempts
     surroundings: Surroundings
     quiet: Quiet
 
@@ -94,8 +102,8 @@ class _Rounds:
         spec = self.log.view.spec
         for index in range(spec.repeat_count):
             for arm in _active(arms):
-                with self.quiet, self.surroundings.around(arm):
-                    await self.passes.repeat(arm, index)
+                with self.surroundings.around(arm):
+                    await self.attempts.repeat(arm, index)
                 if arm.failure is not None:
                     await self._report(arm)
         for arm in _active(arms):

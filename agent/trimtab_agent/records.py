@@ -40,16 +40,31 @@ class Arm:
     format: str
     runtime_options: Mapping[str, str] = field(default_factory=dict)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    cpu_affinity: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Policy:
+    """What has a default was not asked for while it has it.
+
+    ``steady_tolerance`` is a share; ``percentile_sample_count`` is of one repeat, ``max_retries``
+    of an arm.
+    """
+
     min_duration_ns: int
     max_duration_ns: int
     min_sample_count: int
     warmup_duration_ns: int
     min_warmup_count: int
     process_timeout_ns: int
+    steady_tolerance: float = 0.0
+    max_warmup_duration_ns: int = 0
+    percentile_sample_count: int = 0
+    target_precision: float = 0.0
+    max_retries: int = 0
+    memory_limit_bytes: int = 0
+    max_start_temperature_c: float = 0.0
+    cooldown_timeout_ns: int = 0
 
 
 @dataclass(frozen=True)

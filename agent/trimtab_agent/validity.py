@@ -13,7 +13,6 @@ from statistics import median
 from trimtab_agent.records import Check, Policy
 
 SPREAD_LIMIT = 1.25
-FOREIGN_LOAD_LIMIT = 0.10
 _LATENCY = ("latency",)
 _MS = 1e6
 
@@ -45,7 +44,6 @@ def latency_checks(repeats: Sequence[Repeat], policy: Policy) -> tuple[Check, ..
 
 def condition_checks(
     accelerators: tuple[str, str],
-    foreign_load: float | None,
     before: Mapping[str, str],
     after: Mapping[str, str],
 ) -> tuple[Check, ...]:
@@ -53,13 +51,11 @@ def condition_checks(
 
     Args:
         accelerators: asked for, and used as the runtime says.
-        foreign_load: share of all processor time used by others before the job, 0 to 1.
         before: what :func:`trimtab_agent.device.conditions` gave before the first repeat.
         after: the same after the last.
     """
     return (
         accelerator_used(*accelerators),
-        foreign_load_check(foreign_load),
         governor_check(before.get("governor", "unknown"), after.get("governor", "unknown")),
     )
 
@@ -83,21 +79,6 @@ def accelerator_used(asked: str, used: str) -> Check:
         (),
         f"{used} is set up; which operators fell back to the cpu was not looked at",
         "compare with a run on the cpu before relying on it",
-    )
-
-
-def foreign_load_check(share: float | None) -> Check:
-    if share is None:
-        return Check(
-            "FOREIGN_LOAD", "unknown", False, _LATENCY, "this system does not tell processor times"
-        )
-    seen = (
-        f"{share:.0%} of the processor time used by others before (limit {FOREIGN_LOAD_LIMIT:.0%})"
-    )
-    if share <= FOREIGN_LOAD_LIMIT:
-        return Check("FOREIGN_LOAD", "passed", False, _LATENCY, seen)
-    return Check(
-        "FOREIGN_LOAD", "failed", False, _LATENCY, seen, "stop what else runs, and measure again"
     )
 
 

@@ -164,6 +164,8 @@ class MeasurementSettings:
     """What was asked of an arm; everything that was in force is written down, defaults too.
 
     ``batch_size`` None: as the file has it, open ones 1. ``rate_hz`` None: back to back.
+    The defaults are those of the policy ``quick``. None: not asked for. ``cpu_affinity`` empty: not
+    pinned. ``max_retries`` is of an arm, ``steady_tolerance`` and ``target_precision`` are shares.
     """
 
     runtime: str
@@ -181,6 +183,16 @@ class MeasurementSettings:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     batch_size: int | None = None
     rate_hz: float | None = None
+    policy: str = "quick"
+    max_warmup_s: float = 1.0
+    steady_tolerance: float = 0.05
+    percentile: str = "p90"
+    target_precision: float | None = None
+    max_retries: int = 1
+    max_start_temperature_c: float | None = None
+    cooldown_timeout_s: float = 300.0
+    cpu_affinity: tuple[int, ...] = ()
+    memory_limit_mb: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from trimtab_protos.failure import Failure
 from trimtab_agent.runtimes.base import WorkerError
 from trimtab_agent.runtimes.reasons import one_line
 from trimtab_agent.worker.channel import Channel, take_standard_output
+from trimtab_agent.worker.confine import confine
 from trimtab_agent.worker.lifeline import forbid_core_file, hold_on_to
 from trimtab_agent.worker.messages import WorkerTask
 
@@ -21,6 +22,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 def run_task(task: WorkerTask, channel: Channel) -> None:
     """Modes are imported one by one: "describe" needs no numpy before its runtime does."""
+    confine(task)
     if task.mode == "repeat":
         from trimtab_agent.worker.repeat import measure_repeat as work
     elif task.mode == "blocks":

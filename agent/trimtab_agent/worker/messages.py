@@ -16,8 +16,10 @@ kinds and their fields:
 - ``loaded``: load_ns, runtime_version, runtime_package, accelerator_used, inputs, outputs
   (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened)
 - ``first_inference``: duration_ns
-- ``warmed_up``: count, duration_ns
-- ``measured``: sample_count, duration_ns (as the timed loop counted them, before any is sent)
+- ``warmed_up``: count, duration_ns, settled, spread (both null where steadiness was not asked for
+  or could not be seen)
+- ``measured``: sample_count, duration_ns (as the timed loop counted them, before any is sent),
+  planned_count, plan_reason (what the pilot fixed, and which minimum or maximum decided)
 - ``samples``: start_offset_ns, latency_ns (at most SAMPLES_PER_MESSAGE each, in order)
 - ``ready``: mode "blocks" waits for commands
 - ``block``: block_index, sample_count (its ``samples``, with the same block_index, came before)
@@ -69,6 +71,12 @@ class WorkerTask:
     min_sample_count: int = 0
     warmup_duration_ns: int = 0
     min_warmup_count: int = 0
+    steady_tolerance: float = 0.0
+    max_warmup_duration_ns: int = 0
+    percentile_sample_count: int = 0
+    target_precision: float = 0.0
+    cpu_affinity: tuple[int, ...] = ()
+    memory_limit_bytes: int = 0
     evaluation_inputs_path: str = ""
     reduction: str = "none"
     outputs_path: str = ""
@@ -84,4 +92,5 @@ class WorkerTask:
         values["input_shapes"] = {
             name: tuple(shape) for name, shape in values.get("input_shapes", {}).items()
         }
+        values["cpu_affinity"] = tuple(values.get("cpu_affinity", ()))
         return WorkerTask(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 from trimtab_protos.failure import Failure
@@ -9,6 +10,7 @@ from trimtab_protos.failure import Failure
 from trimtab_agent.runtimes.reasons import one_line
 
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS}
+_SHORT_OF_MEMORY = re.compile(r"alloc|memory|SIGABRT|SIGSEGV", re.IGNORECASE)
 _FAULTHANDLER_BEGINS = "Fatal Python error"
 
 
@@ -39,6 +41,22 @@ def timed_out(phase: str, timeout_ns: int) -> Failure:
         "resources",
         f"the worker did not end within its limit of {timeout_ns / 1e9:g} s and was killed during "
         f"{phase}: raise the process timeout, or ask for less",
+    )
+
+
+def beyond_memory(failure: Failure, limit_bytes: int) -> Failure:
+    """What a process failed of that was short of memory, where that is what it looks like.
+
+    Libraries say it in words of their own, or just end the process; a model that was refused for
+    another reason keeps its own.
+    """
+    speaks_of_memory = _SHORT_OF_MEMORY.search(failure.message) is not None
+    if not limit_bytes or not (speaks_of_memory or failure.failure_class in ("harness", "device")):
+        return failure
+    return Failure(
+        "resources",
+        f"it failed under its memory limit of {limit_bytes / 1e6:g} MB: raise the limit, or use a "
+        f"smaller model or batch ({failure.message})",
     )
 
 

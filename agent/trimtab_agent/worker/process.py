@@ -17,7 +17,12 @@ from typing import Any, cast
 from trimtab_protos.failure import FAILURE_CLASSES, Failure, FailureClass
 
 from trimtab_agent.worker.messages import WorkerTask
-from trimtab_agent.worker.obituary import died_of_signal, ended_without_a_word, timed_out
+from trimtab_agent.worker.obituary import (
+    beyond_memory,
+    died_of_signal,
+    ended_without_a_word,
+    timed_out,
+)
 
 Message = dict[str, Any]
 OnMessage = Callable[[Message], Awaitable[None] | None]
@@ -65,7 +70,8 @@ class WorkerProcess:
             if process is not None:
                 await _end(process)
             self._task_file.unlink(missing_ok=True)
-        return self._outcome(process.returncode)
+        failure = self._outcome(process.returncode)
+        return failure and beyond_memory(failure, self._task.memory_limit_bytes)
 
     def tell(self, command: Message) -> None:
         """A line on the standard input of a worker in mode "blocks"."""

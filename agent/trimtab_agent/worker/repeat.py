@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import gc
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trimtab_agent.measure import Limits, Samples, sample_capacity, take_samples, warm_up
+from trimtab_agent.measure import Limits, Samples, take_samples
+from trimtab_agent.phases import (
+    CountLimits,
+    WarmUpLimits,
+    choose_count,
+    take_pilot,
+    warm_up_until_steady,
+)
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.loading import (
@@ -45,19 +53,46 @@ def measure_repeat(task: WorkerTask, channel: Channel) -> None:
 def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
     if task.rate_hz is not None:
         return measure_periodic(session, task, channel)
-    limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
-    warm = warm_up(session.run, clock, task.min_warmup_count, task.warmup_duration_ns)
-    channel.send("warmed_up", count=warm.count, duration_ns=warm.duration_ns)
+    warm = warm_up_until_steady(session.run, clock, _warm_up_limits(task))
+    channel.send("warmed_up", **asdict(warm))
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
     gc.disable()
-    samples = take_samples(session.run, clock, limits, sample_capacity(limits, warm.fastest_ns))
+    limits = _count_limits(task)
+    plan = choose_count(take_pilot(session.run, clock, limits), limits)
+    fixed = Limits(plan.count, 0, task.max_duration_ns)
+    samples = take_samples(session.run, clock, fixed, plan.count)
     gc.enable()
-    channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns)
+    channel.send(
+        "measured",
+        sample_count=len(samples),
+        duration_ns=samples.duration_ns,
+        planned_count=plan.count,
+        plan_reason=plan.reason,
+    )
     return samples
+
+
+def _warm_up_limits(task: WorkerTask) -> WarmUpLimits:
+    return WarmUpLimits(
+        min_count=task.min_warmup_count,
+        min_duration_ns=task.warmup_duration_ns,
+        max_duration_ns=task.max_warmup_duration_ns,
+        tolerance=task.steady_tolerance,
+    )
+
+
+def _count_limits(task: WorkerTask) -> CountLimits:
+    return CountLimits(
+        min_count=task.min_sample_count,
+        min_duration_ns=task.min_duration_ns,
+        max_duration_ns=task.max_duration_ns,
+        percentile_count=task.percentile_sample_count,
+        target_precision=task.target_precision,
+    )
 
 
 def duration_of_one(session: Session) -> int:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": "trimtab.cli.demo",
     "devices": "trimtab.cli.devices",
     "init": "trimtab.cli.demo",
+    "policies": "trimtab.cli.policies",
     "report": "trimtab.cli.runs",
     "run": "trimtab.cli.project",
     "runs": "trimtab.cli.runs",

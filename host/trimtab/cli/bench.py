@@ -26,6 +26,7 @@ from trimtab.cli.measuring import (
     print_json,
     progress_console,
     report_failures,
+    say_policy,
 )
 from trimtab.cli.options import (
     device_option,
@@ -91,6 +92,7 @@ def bench(
     reference, limits = _reference(measure)
     given = overridden(measure)
     choices = _choices(measure)
+    say_policy(choices.base)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
     if compare and (evaluation or profile or reference or choices.base.rate_hz is not None):
         raise UserError(

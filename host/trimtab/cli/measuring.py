@@ -12,7 +12,8 @@ from rich.console import Console
 
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
 from trimtab.measure import agreement
-from trimtab.records import Decision, Result, Run
+from trimtab.measure_policies import describe
+from trimtab.records import Decision, MeasurementSettings, Result, Run
 
 _FILE_WIDTH = 120
 
@@ -27,6 +28,11 @@ def output_console() -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _FILE_WIDTH
     return console
+
+
+def say_policy(settings: MeasurementSettings) -> None:
+    """What is in force, on standard error."""
+    click.echo(f"measure: {describe(settings)}", err=True)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 import click
 
 from trimtab.measure.agreement import DEFAULT_LIMITS
+from trimtab.measure_policies import PERCENTILE_SAMPLES, POLICIES, policy_fields
 from trimtab.records import UserError
 
 _SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
 _DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m)?")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, None: 1.0}
+_DURATIONS = {"min_duration": "min_duration_s", "cooldown_timeout": "cooldown_timeout_s"}
+_TAIL = "Take the samples that it needs, over all repeats."
 OUTPUTS = ("table", "json", "csv", "markdown")
 
 Command = Callable[..., Any]
@@ -43,11 +46,27 @@ def device_option(command: Command) -> Command:
 
 
 def measure_options(command: Command) -> Command:
-    """How each arm is measured; what is not given stays as the project or the policy says."""
+    """How each arm is measured; what is not given stays as the project or its policy says."""
     options = [
+        click.option("--policy", type=click.Choice(tuple(POLICIES)), help="See trimtab policies."),
         click.option("--repeats", type=click.IntRange(1, 50), help="Processes per arm."),
         click.option("--min-duration", metavar="DURATION", help="Timed per process: 500ms, 2s."),
         click.option("--min-samples", type=click.IntRange(1, 1_000_000), help="Timed per process."),
+        click.option("--percentile", type=click.Choice(tuple(PERCENTILE_SAMPLES)), help=_TAIL),
+        click.option("--pin", metavar="CPU[,CPU...]", help="Bind the measured process."),
+        click.option(
+            "--max-start-temperature",
+            type=click.FloatRange(0, min_open=True),
+            metavar="CELSIUS",
+            help="Wait before each repeat until the device is that cool.",
+        ),
+        click.option("--cooldown-timeout", metavar="DURATION", help="How long to wait for that."),
+        click.option(
+            "--memory-limit",
+            type=click.FloatRange(0, min_open=True),
+            metavar="MB",
+            help="Anonymous memory per process.",
+        ),
         click.option(
             "--batch-size",
             type=click.IntRange(1, 1 << 20),
@@ -135,15 +154,35 @@ def parse_duration(text: str) -> float:
 
 
 def overridden(measure: dict[str, Any]) -> dict[str, Any]:
-    """The fields of MeasurementSettings that were given on the command line."""
+    """The fields of MeasurementSettings that were given on the command line.
+
+    ``--policy`` replaces all that a policy sets, also what the project file sets by itself.
+    """
     fields: dict[str, Any] = {
         "repeats": measure.get("repeats"),
         "min_samples": measure.get("min_samples"),
+        "percentile": measure.get("percentile"),
+        "max_start_temperature_c": measure.get("max_start_temperature"),
+        "memory_limit_mb": measure.get("memory_limit"),
         "batch_size": measure.get("batch_size"),
         "rate_hz": measure.get("rate"),
     }
     if fields["batch_size"] is not None and fields["rate_hz"] is not None:
         raise UserError("--batch-size and --rate are two scenarios", "give one of the two")
-    if measure.get("min_duration") is not None:
-        fields["min_duration_s"] = parse_duration(measure["min_duration"])
-    return {name: value for name, value in fields.items() if value is not None}
+    for option, field in _DURATIONS.items():
+        if measure.get(option) is not None:
+            fields[field] = parse_duration(measure[option])
+    if measure.get("pin") is not None:
+        fields["cpu_affinity"] = parse_processors(measure["pin"])
+    given = {name: value for name, value in fields.items() if value is not None}
+    policy = measure.get("policy")
+    return {**policy_fields(policy), **given} if policy else given
+
+
+def parse_processors(text: str) -> tuple[int, ...]:
+    """``0,1``: numbers of processors, each once."""
+    parts = text.split(",")
+    numbers = tuple(int(part) for part in parts if part.isdecimal())
+    if len(numbers) != len(parts) or len(set(numbers)) != len(numbers):
+        raise UserError(f"--pin {text}: not processors", "for example --pin 2,3")
+    return numbers

@@ -21,6 +21,7 @@ from trimtab.cli.measuring import (
     print_run_results,
     progress_console,
     report_failures,
+    say_policy,
 )
 from trimtab.cli.options import measure_options, output_option, overridden
 from trimtab.cli.progress import progress_display
@@ -80,12 +81,14 @@ def say(text: str) -> None:
 
 
 def measure_built(built: Built, measure: dict[str, Any]) -> Run:
+    overrides = _overrides(measure)
+    say_policy(overrides(built.project.measure.base))
     with (
         scratch_folder() as scratch,
         progress_display(progress_console()) as on_progress,
         RunStore(store_url()) as store,
     ):
-        return run_built(built, scratch, store, on_progress, _overrides(measure))
+        return run_built(built, scratch, store, on_progress, overrides)
 
 
 def print_run(finished: Run, output: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure, status_to_failure
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2, device_pb2
 
+from trimtab.fleet.convert_policy import duration_to_proto, policy_to_proto
 from trimtab.fleet.jobs import (
     ArmOutcome,
     ArmRequest,
@@ -75,7 +75,7 @@ def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
         arms=[_arm(arm) for arm in request.arms],
         inputs=digest_to_proto(request.inputs) if request.inputs else None,
         **_schedule(request),
-        policy=_policy(settings),
+        policy=policy_to_proto(settings),
         input_seed=settings.input_seed,
         evaluation=_evaluation(request),
         profile_operators=request.profile,
@@ -120,7 +120,7 @@ def _schedule(request: JobRequest) -> dict[str, Any]:
     interleaved = benchmark_pb2.Interleaved(
         repeat_count=repeats,
         blocks_per_repeat=blocks.blocks,
-        block_duration=_duration(blocks.block_duration_s),
+        block_duration=duration_to_proto(blocks.block_duration_s),
         discard_count=blocks.discard_count,
     )
     return {"interleaved": interleaved}
@@ -142,17 +142,7 @@ def _arm(arm: ArmRequest) -> benchmark_pb2.Arm:
             benchmark_pb2.InputShape(name=name, dimensions=shape)
             for name, shape in arm.settings.input_shapes.items()
         ],
-    )
-
-
-def _policy(settings: MeasurementSettings) -> benchmark_pb2.MeasurementPolicy:
-    return benchmark_pb2.MeasurementPolicy(
-        min_duration=_duration(settings.min_duration_s),
-        max_duration=_duration(settings.max_duration_s),
-        min_sample_count=settings.min_samples,
-        warmup_duration=_duration(settings.warmup_s),
-        min_warmup_count=settings.min_warmup,
-        process_timeout=_duration(settings.process_timeout_s),
+        cpu_affinity=arm.settings.cpu_affinity,
     )
 
 
@@ -235,12 +225,6 @@ def _runtime(runtime: device_pb2.RuntimeInfo) -> RuntimeInfo:
         accelerators=tuple(runtime.accelerators),
         unavailable_reason=runtime.unavailable_reason,
     )
-
-
-def _duration(seconds: float) -> Duration:
-    message = Duration()
-    message.FromNanoseconds(round(seconds * 1e9))
-    return message
 
 
 def _state(value: int) -> str:

@@ -111,7 +111,7 @@ class _Job:
         passes = 1 + bool(workload.evaluation) + workload.profile  # 1: the memory pass
         passes = 0 if workload.interleaved else passes
         self._total = sum(arm.settings.repeats + passes for arm in arms)
-        self._done = 0
+        self._done: set[tuple[str, str, int]] = set()  # a repeat may be measured again
 
     async def run(self, chunk_bytes: int) -> list[tuple[ArmRequest, RawArm]]:
         await self._push(chunk_bytes)
@@ -171,14 +171,14 @@ class _Job:
             self._say(f"{update.arm}: {text}" if update.arm else text, severity)
         if update.phase in ("load", *_PASSES) and update.repeat_count:
             self._say(_describe(update))
-            self._done += 1
+            self._done.add((update.arm, update.phase, update.repeat_index))
         if update.outcome is not None and update.outcome.failure is not None:
             failure = update.outcome.failure
             self._say(f"{update.arm}: {failure.failure_class}: {failure.message}", "error")
 
     def _say(self, text: str, severity: str = "info") -> None:
         self._on_progress(
-            Progress(self._client.device, text, self._done, self._total, severity or "info")
+            Progress(self._client.device, text, len(self._done), self._total, severity or "info")
         )
 
     async def _raw(self, arm: ArmRequest) -> RawArm:

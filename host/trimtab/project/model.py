@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, PolicyName
 from trimtab.records import MeasurementSettings, Objective, Requirement
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 FORMATS = ("onnx", "tflite")
 RUNTIMES = ("onnxruntime", "litert")
+Percentile = Literal["p50", "p90", "p99"]
+_BASE = MeasurementSettings(runtime="")
 DEFAULT_OBJECTIVE = Objective("latency_p50_ms")
 
 
@@ -40,19 +43,32 @@ class DeviceSettings(Settings):
 
 
 class MeasureSettings(Settings):
-    """Lists span arms: every runtime with every thread count."""
+    """Lists span arms: every runtime with every thread count.
 
+    What a policy sets and the file does not is the policy's.
+    """
+
+    policy: PolicyName = DEFAULT_POLICY
     runtimes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = RUNTIMES
     threads: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)
     ] = (1,)
     accelerator: str = "cpu"
-    repeats: int = Field(default=3, ge=1)
-    min_duration_s: float = Field(default=0.5, gt=0)
-    min_samples: int = Field(default=100, ge=1)
-    warmup_s: float = Field(default=0.2, ge=0)
-    min_warmup: int = Field(default=5, ge=0)
-    max_duration_s: float = Field(default=20.0, gt=0)
+    repeats: int = Field(default=_BASE.repeats, ge=1)
+    min_duration_s: float = Field(default=_BASE.min_duration_s, gt=0)
+    min_samples: int = Field(default=_BASE.min_samples, ge=1)
+    percentile: Percentile = "p90"
+    target_precision: float | None = Field(default=None, gt=0, lt=1)
+    warmup_s: float = Field(default=_BASE.warmup_s, ge=0)
+    min_warmup: int = Field(default=_BASE.min_warmup, ge=0)
+    max_warmup_s: float = Field(default=_BASE.max_warmup_s, ge=0)
+    steady_tolerance: float = Field(default=_BASE.steady_tolerance, ge=0, lt=1)
+    max_duration_s: float = Field(default=_BASE.max_duration_s, gt=0)
+    max_retries: int = Field(default=_BASE.max_retries, ge=0, le=100)
+    max_start_temperature_c: float | None = Field(default=None, gt=0)
+    cooldown_timeout_s: float = Field(default=_BASE.cooldown_timeout_s, ge=0)
+    cpu_affinity: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)] = ()
+    memory_limit_mb: float | None = Field(default=None, gt=0)
     process_timeout_s: float = Field(default=300.0, gt=0)
     input_seed: int = Field(default=0, ge=0)
     reduction: Literal["none", "argmax"] = "none"
@@ -63,25 +79,23 @@ class MeasureSettings(Settings):
     batch_size: int | None = Field(default=None, ge=1, le=1 << 20)
     rate_hz: float | None = Field(default=None, gt=0, le=10_000)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _under_policy(cls, given: Any) -> Any:
+        """The file's own settings over the policy's; an unknown policy is refused as a field."""
+        if not isinstance(given, dict):
+            return given
+        name = given.get("policy", DEFAULT_POLICY)
+        return {**POLICIES[name], **given} if name in tuple(POLICIES) else given
+
     @property
     def base(self) -> MeasurementSettings:
         """The settings of the first runtime and thread count; the others differ in these alone."""
+        alike = {field.name for field in fields(MeasurementSettings)} & set(type(self).model_fields)
         return MeasurementSettings(
             runtime=self.runtimes[0],
-            accelerator=self.accelerator,
+            **{name: getattr(self, name) for name in alike - {"threads"}},
             threads=self.threads[0],
-            repeats=self.repeats,
-            min_duration_s=self.min_duration_s,
-            min_samples=self.min_samples,
-            warmup_s=self.warmup_s,
-            min_warmup=self.min_warmup,
-            max_duration_s=self.max_duration_s,
-            process_timeout_s=self.process_timeout_s,
-            input_seed=self.input_seed,
-            runtime_options=self.runtime_options,
-            input_shapes=self.input_shapes,
-            batch_size=self.batch_size,
-            rate_hz=self.rate_hz,
         )
 
 

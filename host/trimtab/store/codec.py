@@ -126,7 +126,8 @@ def _artifact(document: Plain) -> Artifact:
 
 def _settings(document: Plain) -> MeasurementSettings:
     shapes = {name: tuple(shape) for name, shape in document["input_shapes"].items()}
-    return MeasurementSettings(**{**document, "input_shapes": shapes})
+    affinity = tuple(document.get("cpu_affinity", ()))
+    return MeasurementSettings(**{**document, "input_shapes": shapes, "cpu_affinity": affinity})
 
 
 def _checks(documents: list[Plain]) -> tuple[Check, ...]:

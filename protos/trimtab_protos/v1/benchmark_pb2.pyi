@@ -80,6 +80,7 @@ class Arm(google.protobuf.message.Message):
     RUNTIME_OPTIONS_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
     INPUT_SHAPES_FIELD_NUMBER: builtins.int
+    CPU_AFFINITY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Unique within the job."""
     runtime: builtins.str
@@ -101,6 +102,10 @@ class Arm(google.protobuf.message.Message):
     def input_shapes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___InputShape]:
         """Shapes for inputs whose dimensions the file leaves open."""
 
+    @property
+    def cpu_affinity(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Processors the worker is bound to; empty: wherever the kernel puts it."""
+
     def __init__(
         self,
         *,
@@ -112,8 +117,9 @@ class Arm(google.protobuf.message.Message):
         runtime_options: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         format: builtins.str = ...,
         input_shapes: collections.abc.Iterable[global___InputShape] | None = ...,
+        cpu_affinity: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accelerator", b"accelerator", "files", b"files", "format", b"format", "input_shapes", b"input_shapes", "name", b"name", "runtime", b"runtime", "runtime_options", b"runtime_options", "thread_count", b"thread_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator", b"accelerator", "cpu_affinity", b"cpu_affinity", "files", b"files", "format", b"format", "input_shapes", b"input_shapes", "name", b"name", "runtime", b"runtime", "runtime_options", b"runtime_options", "thread_count", b"thread_count"]) -> None: ...
 
 global___Arm = Arm
 
@@ -403,12 +409,31 @@ class MeasurementPolicy(google.protobuf.message.Message):
     COOLDOWN_TIMEOUT_FIELD_NUMBER: builtins.int
     MIN_WARMUP_COUNT_FIELD_NUMBER: builtins.int
     PROCESS_TIMEOUT_FIELD_NUMBER: builtins.int
+    STEADY_TOLERANCE_FIELD_NUMBER: builtins.int
+    MAX_WARMUP_DURATION_FIELD_NUMBER: builtins.int
+    PERCENTILE_SAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    MAX_RETRIES_FIELD_NUMBER: builtins.int
+    MEMORY_LIMIT_BYTES_FIELD_NUMBER: builtins.int
     min_sample_count: builtins.int
     target_precision: builtins.float
     """A pilot sets the count for this relative half-width, then it is fixed."""
     max_start_temperature_celsius: builtins.float
     """Start only below this; zero means do not wait."""
     min_warmup_count: builtins.int
+    steady_tolerance: builtins.float
+    """Warm up until the medians of consecutive windows differ by no more than this
+    share (0.05), for max_warmup_duration at most; zero: by the minimums alone.
+    """
+    percentile_sample_count: builtins.int
+    """What the asked percentile needs of one repeat; zero: none was asked for."""
+    max_retries: builtins.int
+    """Repeats of an arm that are measured again, all in all, where foreign load,
+    throttling or an unsteady warm-up spoiled them.
+    """
+    memory_limit_bytes: builtins.int
+    """Anonymous memory that one process may have; zero: no limit. Beyond it the
+    process ends with class "resources".
+    """
     @property
     def min_duration(self) -> google.protobuf.duration_pb2.Duration: ...
     @property
@@ -423,6 +448,8 @@ class MeasurementPolicy(google.protobuf.message.Message):
         and ends with class "resources".
         """
 
+    @property
+    def max_warmup_duration(self) -> google.protobuf.duration_pb2.Duration: ...
     def __init__(
         self,
         *,
@@ -435,9 +462,14 @@ class MeasurementPolicy(google.protobuf.message.Message):
         cooldown_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         min_warmup_count: builtins.int = ...,
         process_timeout: google.protobuf.duration_pb2.Duration | None = ...,
+        steady_tolerance: builtins.float = ...,
+        max_warmup_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        percentile_sample_count: builtins.int = ...,
+        max_retries: builtins.int = ...,
+        memory_limit_bytes: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "max_duration", b"max_duration", "min_duration", b"min_duration", "process_timeout", b"process_timeout", "warmup_duration", b"warmup_duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "max_duration", b"max_duration", "max_start_temperature_celsius", b"max_start_temperature_celsius", "min_duration", b"min_duration", "min_sample_count", b"min_sample_count", "min_warmup_count", b"min_warmup_count", "process_timeout", b"process_timeout", "target_precision", b"target_precision", "warmup_duration", b"warmup_duration"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "max_duration", b"max_duration", "max_warmup_duration", b"max_warmup_duration", "min_duration", b"min_duration", "process_timeout", b"process_timeout", "warmup_duration", b"warmup_duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "max_duration", b"max_duration", "max_retries", b"max_retries", "max_start_temperature_celsius", b"max_start_temperature_celsius", "max_warmup_duration", b"max_warmup_duration", "memory_limit_bytes", b"memory_limit_bytes", "min_duration", b"min_duration", "min_sample_count", b"min_sample_count", "min_warmup_count", b"min_warmup_count", "percentile_sample_count", b"percentile_sample_count", "process_timeout", b"process_timeout", "steady_tolerance", b"steady_tolerance", "target_precision", b"target_precision", "warmup_duration", b"warmup_duration"]) -> None: ...
 
 global___MeasurementPolicy = MeasurementPolicy
 

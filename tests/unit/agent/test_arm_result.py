@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from trimtab_agent.arm_progress import ArmProgress, RepeatProgress
@@ -19,7 +20,8 @@ def checks_of(arm: ArmProgress) -> dict[str, Check]:
 
 def _result(arm: ArmProgress) -> Any:
     name = arm.arm.name
-    surroundings = Surroundings(0.0, {"scenario": "back to back"}, {name: {}}, {name: {}})
+    preflight = {"scenario": "back to back"}
+    surroundings = Surroundings(0.0, preflight, Path("/"), {name: {}}, {name: {}})
     return arm_result(arm, POLICY, surroundings)
 
 

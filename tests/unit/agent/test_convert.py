@@ -56,12 +56,21 @@ def spec() -> Any:
         arm.files.add(name="model.onnx", digest=digest_message())
         arm.files.add(name="weights.bin", digest=digest_message())
         arm.input_shapes.add(name="x", dimensions=[1, 3, 8, 8])
+        arm.cpu_affinity.extend([1, 3])
     spec.policy.min_duration.FromMilliseconds(500)
     spec.policy.max_duration.FromSeconds(20)
     spec.policy.warmup_duration.FromMilliseconds(200)
     spec.policy.process_timeout.FromSeconds(300)
     spec.policy.min_sample_count = 100
     spec.policy.min_warmup_count = 5
+    spec.policy.steady_tolerance = 0.05
+    spec.policy.max_warmup_duration.FromSeconds(1)
+    spec.policy.percentile_sample_count = 221
+    spec.policy.target_precision = 0.02
+    spec.policy.max_retries = 2
+    spec.policy.memory_limit_bytes = 10**8
+    spec.policy.max_start_temperature_celsius = 55.5
+    spec.policy.cooldown_timeout.FromSeconds(60)
     spec.evaluation.inputs.CopyFrom(digest_message())
     spec.evaluation.reduction = Evaluation.REDUCTION_ARGMAX
     return spec
@@ -72,6 +81,9 @@ def test_a_served_specification_survives_both_ways(spec: Any) -> None:
     assert record.repeat_count == 3
     assert record.policy.min_duration_ns == 500_000_000
     assert record.arms[1].input_shapes == {"x": (1, 3, 8, 8)}
+    assert record.arms[1].cpu_affinity == (1, 3)
+    assert record.policy.max_start_temperature_c == 55.5
+    assert record.policy.cooldown_timeout_ns == 60 * 10**9
     assert record.evaluation is not None
     assert record.evaluation.reduction == "argmax"
     assert spec_to_message(record) == spec
@@ -194,6 +206,21 @@ WRONG: list[tuple[str, Change]] = [
             "min_warmup_count",
         )
     ],
+    ("arms[0].cpu_affinity", lambda s: s.arms[0].cpu_affinity.append(1)),
+    ("arms[0].cpu_affinity", lambda s: s.arms[0].cpu_affinity.append(-1)),
+    ("policy.max_warmup_duration", lambda s: s.policy.ClearField("max_warmup_duration")),
+    ("policy.max_warmup_duration", lambda s: s.policy.ClearField("steady_tolerance")),
+    ("policy.cooldown_timeout", lambda s: s.policy.ClearField("cooldown_timeout")),
+    ("policy.cooldown_timeout", lambda s: s.policy.ClearField("max_start_temperature_celsius")),
+    ("policy.steady_tolerance", lambda s: setattr(s.policy, "steady_tolerance", 1.0)),
+    ("policy.target_precision", lambda s: setattr(s.policy, "target_precision", float("nan"))),
+    ("policy.percentile_sample_count", lambda s: setattr(s.policy, "percentile_sample_count", -1)),
+    ("policy.max_retries", lambda s: setattr(s.policy, "max_retries", 1000)),
+    ("policy.memory_limit_bytes", lambda s: setattr(s.policy, "memory_limit_bytes", -1)),
+    (
+        "policy.max_start_temperature_celsius",
+        lambda s: setattr(s.policy, "max_start_temperature_celsius", float("inf")),
+    ),
     ("policy.min_duration", lambda s: s.policy.min_duration.FromSeconds(0)),
     ("policy.min_duration", lambda s: s.policy.min_duration.FromSeconds(-1)),
     ("policy.max_duration", lambda s: s.policy.max_duration.FromMilliseconds(1)),
@@ -215,9 +242,6 @@ UNSERVED: list[tuple[str, Change]] = [
     ("sustained", lambda s: s.sustained.SetInParent()),
     ("sensors", lambda s: s.sensors.append("board")),
     ("top-5", lambda s: setattr(s.evaluation, "reduction", Evaluation.REDUCTION_TOP5)),
-    ("target precision", lambda s: setattr(s.policy, "target_precision", 0.02)),
-    ("start temperature", lambda s: setattr(s.policy, "max_start_temperature_celsius", 50.0)),
-    ("start temperature", lambda s: s.policy.cooldown_timeout.FromSeconds(1)),
 ]
 
 

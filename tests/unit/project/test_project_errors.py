@@ -35,7 +35,7 @@ CASES = {
     "unknown key in a table": (
         GOOD_HEAD + "\n[measure]\nrepeats = 3\nthread = [1]\n",
         6,
-        "unknown key thread (did you mean threads?); allowed: runtimes, threads",
+        "unknown key thread (did you mean threads?); allowed: policy, runtimes, threads",
     ),
     "unknown table": (
         GOOD_HEAD + '\n\n[device]\nselect = ["local"]\n',
@@ -209,6 +209,11 @@ CASES = {
         GOOD_HEAD + "[measure]\nbatch_size = 8\nrate_hz = 30\n",
         5,
         "rate_hz and batch_size are two scenarios; allowed: one of the two",
+    ),
+    "unknown policy": (
+        GOOD_HEAD + '[measure]\npolicy = "thorough"\n',
+        4,
+        "unknown measure.policy thorough; allowed: quick, normal, strict",
     ),
     "unknown reduction": (
         GOOD_HEAD + '[measure]\nreduction = "top5"\n',

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from trimtab.measure_policies import POLICIES
 from trimtab.metrics import METRICS
 from trimtab.project import PassStep, VariantPlan, load_project, parse_requirement
-from trimtab.records import Objective, Requirement, UserError
+from trimtab.records import MeasurementSettings, Objective, Requirement, UserError
 from trimtab.scaffold import write_starting_project
 
 FULL = """
@@ -101,3 +102,20 @@ def test_every_metric_takes_a_limit_in_its_good_direction() -> None:
     for name, info in METRICS.items():
         operator: Literal["<=", ">="] = "<=" if info.better == "lower" else ">="
         assert parse_requirement(name, f"{operator} 0.5") == Requirement(name, operator, 0.5)
+
+
+def test_the_files_own_settings_stand_over_its_policys(folder: Path) -> None:
+    text = '[task]\nmodule = "task.py"\n[measure]\npolicy = "strict"\nrepeats = 9\n'
+    (folder / "trimtab.toml").write_text(text + "cpu_affinity = [2, 3]\n")
+    base = load_project(folder).measure.base
+    strict = POLICIES["strict"]
+    assert base.policy == "strict"
+    assert base.repeats == 9
+    assert base.min_duration_s == strict["min_duration_s"]
+    assert base.percentile == "p99"
+    assert base.cpu_affinity == (2, 3)
+
+
+def test_without_a_policy_the_quick_one_holds(folder: Path) -> None:
+    (folder / "trimtab.toml").write_text('[task]\nmodule = "task.py"\n')
+    assert load_project(folder).measure.base == MeasurementSettings("onnxruntime")

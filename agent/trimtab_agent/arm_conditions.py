@@ -1,0 +1,43 @@
+"""How an arm was measured, in words that stand in its conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trimtab_agent.arm_progress import ArmProgress
+
+_NS_PER_MS = 1e6
+
+
+def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
+    """Lists have one entry a repeat, in their order; what does not apply is left out."""
+    repeats = arm.repeats
+    gates = [repeat.gate for repeat in repeats if repeat.gate is not None]
+    loads = [repeat.load for repeat in repeats if repeat.load is not None]
+    affinity = ",".join(str(cpu) for cpu in arm.arm.cpu_affinity)
+    found = {
+        "threads": str(arm.arm.thread_count),
+        "affinity": affinity or "not pinned",
+        "warmup_ms": _joined(
+            f"{repeat.warmup_duration_ns / _NS_PER_MS:.0f}"
+            for repeat in repeats
+            if repeat.warmup_duration_ns is not None
+        ),
+        "planned_samples": _joined(
+            f"{repeat.planned_count} ({repeat.plan_reason})"
+            for repeat in repeats
+            if repeat.planned_count is not None
+        ),
+        "foreign_load_measuring": _joined(f"{load.share:.3f}" for load in loads),
+        "start_temperature_c": _joined(
+            "unknown" if gate.temperature_c is None else f"{gate.temperature_c:.1f}"
+            for gate in gates
+        ),
+        "cooldown_s": _joined(f"{gate.waited_ns / 1e9:.1f}" for gate in gates),
+        "retries": "; ".join(arm.retries),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return ", ".join(texts)

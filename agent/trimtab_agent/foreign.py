@@ -1,0 +1,96 @@
+"""How much of the processors others took while a worker was measured, and who they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import psutil
+
+from trimtab_agent.load import CpuTimes, read_cpu_times
+
+MAX_CULPRITS = 3
+_WORTH_NAMING = 0.05  # of one processor
+
+ProcessTimes = dict[int, tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class ForeignLoad:
+    """``share`` of the ``processors`` looked at, 0 to 1; ``culprits``: name and share of one each.
+
+    ``stolen`` is the part of the share that the hypervisor gave to other machines. ``runnable``:
+    how many threads of others wanted a processor, most of the time; None where not told.
+    """
+
+    share: float
+    processors: int
+    culprits: tuple[str, ...] = ()
+    stolen: float = 0.0
+    runnable: int | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """At one moment: the processors' times, and the seconds that worker and agent have used."""
+
+    cpu: CpuTimes
+    own_s: float
+
+
+def usage(worker_pid: int, cpus: Collection[int] = ()) -> Usage | None:
+    """None where the system does not tell, or the worker is gone."""
+    times = read_cpu_times(cpus=cpus)
+    try:
+        own = _seconds(psutil.Process(worker_pid)) + _seconds(psutil.Process())
+    except psutil.Error:
+        return None
+    return None if times is None else Usage(times, own)
+
+
+def foreign_load(
+    before: Usage | None, after: Usage | None, culprits: tuple[str, ...], processors: int
+) -> ForeignLoad | None:
+    """Between two moments; None where one is missing or no time went by."""
+    if before is None or after is None or after.cpu.total <= before.cpu.total:
+        return None
+    ticks = after.cpu.total - before.cpu.total
+    own_ticks = (after.own_s - before.own_s) * os.sysconf("SC_CLK_TCK")
+    share = (after.cpu.busy - before.cpu.busy - own_ticks) / ticks
+    stolen = (after.cpu.stolen - before.cpu.stolen) / ticks
+    return ForeignLoad(min(max(share, 0.0), 1.0), processors, culprits, stolen)
+
+
+def process_times() -> ProcessTimes:
+    """Every process's name and seconds of processor time so far, by process id."""
+    found: ProcessTimes = {}
+    for process in psutil.process_iter():
+        try:
+            found[process.pid] = (process.name(), _seconds(process))
+        except psutil.Error:  # it ended meanwhile, or is not ours to see
+            continue
+    return found
+
+
+def name_culprits(
+    before: ProcessTimes, after: ProcessTimes, elapsed_s: float, own_pids: Collection[int]
+) -> tuple[str, ...]:
+    """The busiest others, as ``name (83% of a processor)``; those of one name together."""
+    used: dict[str, float] = {}
+    for pid, (name, seconds) in after.items():
+        earlier_name, earlier = before.get(pid, (name, 0.0))
+        if pid not in own_pids:
+            since = seconds - (earlier if earlier_name == name else 0.0)
+            used[name] = used.get(name, 0.0) + since
+    busiest = sorted(used.items(), key=lambda item: -item[1])[:MAX_CULPRITS]
+    return tuple(
+        f"{name} ({seconds / elapsed_s:.0%} of a processor)"
+        for name, seconds in busiest
+        if elapsed_s > 0 and seconds / elapsed_s >= _WORTH_NAMING
+    )
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,47 @@
+"""What the firmware and the processor say of throttling.
+
+Raspberry Pi: ``get_throttled`` of the firmware driver, a hexadecimal mask whose bits 0 to 3 hold
+now (those from 16 on: since boot). x86: counters per core that only grow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab_agent.probes.sysfs import folders, read_int, read_text
+
+_FIRMWARE = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_COUNTERS = "cpu[0-9]*/thermal_throttle/core_throttle_count"
+_LIVE_BITS = {
+    0: "under-voltage",
+    1: "frequency capped",
+    2: "throttled",
+    3: "soft temperature limit",
+}
+
+
+@dataclass(frozen=True)
+class ThrottleState:
+    """``active``: flags that hold now; ``count``: throttlings since boot, None if not counted."""
+
+    active: tuple[str, ...] = ()
+    count: int | None = None
+
+
+def throttle_state(root: Path) -> ThrottleState | None:
+    """None where neither firmware nor kernel tells."""
+    mask = _mask(root)
+    cores = folders(root / "sys/devices/system/cpu", _COUNTERS)
+    counts = [count for path in cores if (count := read_int(path)) is not None]
+    if mask is None and not counts:
+        return None
+    active = tuple(name for bit, name in _LIVE_BITS.items() if (mask or 0) >> bit & 1)
+    return ThrottleState(active, sum(counts) if counts else None)
+
+
+def _mask(root: Path) -> int | None:
+    try:
+        return int(read_text(root / _FIRMWARE) or "", 16)
+    except ValueError:
+        return None

@@ -1,0 +1,121 @@
+"""What the agent sees around one repeat while its worker is timed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+from trimtab_agent.cpus import fastest_mhz
+from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT, Reading
+from trimtab_agent.foreign import (
+    ForeignLoad,
+    ProcessTimes,
+    Usage,
+    foreign_load,
+    name_culprits,
+    process_times,
+    usage,
+)
+from trimtab_agent.load import count_runnable
+from trimtab_agent.probes.thermal import hottest_zone
+from trimtab_agent.probes.throttling import throttle_state
+
+PERIOD_S = 0.25  # a few small files each time: far below a thousandth of a processor
+
+
+@dataclass
+class Watch:
+    """``cpus`` empty: all. Readings and load are of the measuring phase alone, pilot included."""
+
+    root: Path
+    clock_origin_ns: int
+    cpus: tuple[int, ...]
+    threads: int
+    readings: list[Reading] = field(default_factory=list)
+    load: ForeignLoad | None = None
+    _runnable: list[int] = field(default_factory=list)
+    _worker_pid: int | None = None
+    _begin: Usage | None = None
+    _reading: asyncio.Task[None] | None = None
+    _processes: ProcessTimes = field(default_factory=dict)
+    _processes_at: float = 0.0
+
+    def worker_started(self, pid: int) -> None:
+        self._worker_pid = pid
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """What the worker says: it begins to measure; it has its samples, and not sent them yet."""
+        if message["kind"] == "phase" and message["phase"] == "measure":
+            self._begin_measuring()
+        elif message["kind"] == "measured":
+            self._end_measuring()
+
+    def _begin_measuring(self) -> None:
+        if self._worker_pid is not None:
+            self._begin = usage(self._worker_pid, self.cpus)
+        self._reading = asyncio.ensure_future(self._read_on())
+
+    def _end_measuring(self) -> None:
+        if self._worker_pid is not None:
+            end = usage(self._worker_pid, self.cpus)
+            self.load = self._load(end, self._worker_pid)
+        self._read()
+        self._stop()
+
+    def _load(self, end: Usage | None, worker_pid: int) -> ForeignLoad | None:
+        processors = len(self.cpus) or os.cpu_count() or 1
+        found = foreign_load(self._begin, end, (), processors)
+        if found is not None and self._runnable and not self.cpus:
+            own = self.threads + 1  # the worker's, and the agent's that counts
+            found = replace(found, runnable=max(median_low(self._runnable) - own, 0))
+        if found is None or found.share <= FOREIGN_LOAD_LIMIT:
+            return found  # nobody to name: looking at every process has its price
+        elapsed = time.monotonic() - self._processes_at
+        own_pids = (worker_pid, os.getpid())
+        culprits = name_culprits(self._processes, process_times(), elapsed, own_pids)
+        return replace(found, culprits=culprits)
+
+    async def _read_on(self) -> None:
+        while True:
+            self._read()
+            await asyncio.sleep(PERIOD_S)
+
+    def _read(self) -> None:
+        runnable = count_runnable()
+        if runnable is not None:
+            self._runnable.append(runnable)
+        throttled = throttle_state(self.root)
+        hottest = hottest_zone(self.root)
+        self.readings.append(
+            Reading(
+                offset_ns=time.perf_counter_ns() - self.clock_origin_ns,
+                frequency_mhz=fastest_mhz(self.root, self.cpus),
+                flags=throttled.active if throttled else None,
+                throttle_count=throttled.count if throttled else None,
+                temperature_c=hottest.celsius if hottest else None,
+            )
+        )
+
+    def _stop(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[Watch]:
+        """Call it before the worker is there: who is busy is looked up at its beginning."""
+        self._processes, self._processes_at = process_times(), time.monotonic()
+        try:
+            yield self
+        finally:
+            self._stop()
+            if self._reading is not None:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._reading

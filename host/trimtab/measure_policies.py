@@ -1,0 +1,79 @@
+"""The named policies: how long, how often and how steadily each arm is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from trimtab.records import MeasurementSettings
+
+PolicyName = Literal["quick", "normal", "strict"]
+DEFAULT_POLICY: PolicyName = "quick"
+
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "quick": {
+        "repeats": 3,
+        "min_duration_s": 0.5,
+        "max_duration_s": 20.0,
+        "min_samples": 100,
+        "percentile": "p90",
+        "warmup_s": 0.2,
+        "min_warmup": 5,
+        "max_warmup_s": 1.0,
+        "steady_tolerance": 0.05,
+        "max_retries": 1,
+    },
+    "normal": {
+        "repeats": 5,
+        "min_duration_s": 1.0,
+        "max_duration_s": 30.0,
+        "min_samples": 100,
+        "percentile": "p90",
+        "warmup_s": 0.5,
+        "min_warmup": 10,
+        "max_warmup_s": 5.0,
+        "steady_tolerance": 0.05,
+        "max_retries": 2,
+    },
+    "strict": {
+        "repeats": 6,
+        "min_duration_s": 3.0,
+        "max_duration_s": 60.0,
+        "min_samples": 200,
+        "percentile": "p99",
+        "warmup_s": 1.0,
+        "min_warmup": 20,
+        "max_warmup_s": 15.0,
+        "steady_tolerance": 0.02,
+        "max_retries": 3,
+    },
+}
+PURPOSES: Mapping[str, str] = {
+    "quick": "a first look",
+    "normal": "comparing and gating",
+    "strict": "figures to publish, p99 among them",
+}
+
+# By MLPerf's rule: measure.stats.required_samples works it out, a test holds the two together.
+PERCENTILE_SAMPLES: Mapping[str, int] = {"p50": 1, "p90": 64, "p99": 662}
+
+
+def policy_fields(name: str) -> dict[str, Any]:
+    """What the policy sets, as fields of MeasurementSettings, its own name among them."""
+    return {"policy": name, **POLICIES[name]}
+
+
+def samples_for_percentile(percentile: str) -> int:
+    """Raw samples over all repeats."""
+    return PERCENTILE_SAMPLES[percentile]
+
+
+def describe(settings: MeasurementSettings) -> str:
+    """The settings in force in one line; what differs from the policy's own figures is marked."""
+    own = POLICIES[settings.policy]
+    parts = []
+    for name in own:
+        value = getattr(settings, name)
+        shown = value if isinstance(value, str) else f"{value:g}"
+        parts.append(f"{name}={shown}" + ("" if value == own[name] else "*"))
+    return f"policy {settings.policy}: {' '.join(parts)}"
