@@ -20,6 +20,7 @@ _PILOT = Limits(min_sample_count=5, min_duration_ns=50_000_000, max_duration_ns=
 _PRECISION_PILOT = Limits(100, 200_000_000, 5_000_000_000)
 _PILOT_CAPACITY = 1024
 _BLOCKS = 10
+_DURATION_MARGIN = 1.2  # a processor that others shared during the pilot may be free afterwards
 _NORMAL_95 = 1.96
 _LONGEST_SHARE = 10  # a run shorter than a tenth of the mean says more of the clock than of it
 
@@ -102,7 +103,8 @@ def choose_count(pilot: Samples, limits: CountLimits) -> SampleCount:
     pilot was disturbed; the maximum with the mean.
     """
     mean_ns = max(pilot.duration_ns / len(pilot), 1.0)
-    by_duration = math.ceil(limits.min_duration_ns / _fastest_period_ns(pilot, mean_ns))
+    fastest_ns = _fastest_period_ns(pilot, mean_ns)
+    by_duration = math.ceil(_DURATION_MARGIN * limits.min_duration_ns / fastest_ns)
     asked = {
         "the minimum count": limits.min_count,
         "the minimum duration": by_duration,
