@@ -42,8 +42,7 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
     gc.collect()
     gc.freeze()
     gc.disable()
-    count = max(task.min_sample_count, task.percentile_sample_count)
-    limits = Limits(count, task.min_duration_ns, task.max_duration_ns)
+    limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
     taken = take_periodic(session.run, clock, time.sleep, period_ns, limits)
     gc.enable()
     samples = taken.samples
