@@ -9,7 +9,7 @@ AGENT_STAMP := $(AGENT_VENV)/.installed
 AGENT_PYTHON := $(shell command -v python3.10 >/dev/null 2>&1 && python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
-.PHONY: setup demo test lint types bench protos clean
+.PHONY: setup demo test test-slow lint types bench protos clean
 
 setup: $(STAMP)
 
@@ -31,7 +31,11 @@ demo: $(STAMP)
 	$(BIN)/trimtab demo --out demo-out
 
 test: $(STAMP) $(AGENT_STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not slow'
+
+# What `make test` leaves out: the long ways of measuring, each with real devices and runtimes.
+test-slow: $(STAMP) $(AGENT_STAMP)
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 SHORT = ("--repeats", 2, "--min-duration", "50ms")
 

@@ -16,6 +16,8 @@ import pytest
 from trimtab_protos.errors import status_to_failure
 from trimtab_protos.v1 import benchmark_pb2
 
+pytestmark = pytest.mark.slow
+
 PASSED = benchmark_pb2.ValidityCheck.OUTCOME_PASSED
 FAILED = benchmark_pb2.ValidityCheck.OUTCOME_FAILED
 UNKNOWN = benchmark_pb2.ValidityCheck.OUTCOME_UNKNOWN
