@@ -12,7 +12,7 @@ from trimtab_protos.errors import Failure, TrimtabError
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.collect import failed_arm
 from trimtab.fleet.dispatch import Measured, Workload, measure_on
-from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
 from trimtab.fleet.progress import OnProgress, Progress
@@ -83,10 +83,8 @@ async def _measure_device(
     )
     try:
         return await measure_on(device, campaign.state, workload, on_progress)
-    except DeviceUnreachable as error:
-        failure = Failure("device", str(error))
-    except TrimtabError as error:
-        failure = Failure("device", f"{error.message} ({error.help})")
+    except (DeviceUnreachable, TrimtabError) as error:
+        failure = device_failure(error)
     on_progress(Progress(device.name, failure.message, severity="error"))
     return _all_failed(campaign, device, known[0] if known else None, failure)
 

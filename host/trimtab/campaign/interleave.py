@@ -11,7 +11,7 @@ from trimtab_protos.errors import Failure, TrimtabError
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.dispatch import Measured, Workload, measure_on
-from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, BlockSchedule, DeviceInfo
 from trimtab.fleet.progress import OnProgress, Progress
@@ -56,10 +56,8 @@ async def _on_device(duel: Duel, device: InventoryDevice, on_progress: OnProgres
     workload = Workload(arms, None, "none", duel.inputs, scratch, interleaved=duel.schedule)
     try:
         measured = await measure_on(device, duel.state, workload, on_progress)
-    except DeviceUnreachable as error:
-        failure = Failure("device", str(error))
-    except TrimtabError as error:
-        failure = Failure("device", f"{error.message} ({error.help})")
+    except (DeviceUnreachable, TrimtabError) as error:
+        failure = device_failure(error)
     else:
         return Compared(measured[0].device, tuple(measured), _outcome(measured))
     on_progress(Progress(device.name, failure.message, severity="error"))

@@ -22,8 +22,8 @@ from trimtab.campaign.session import (
 from trimtab.cli.interleave import for_comparing, run_comparison
 from trimtab.cli.measuring import (
     exit_code,
-    output_console,
     print_json,
+    print_run_results,
     progress_console,
     report_failures,
     say_policy,
@@ -164,14 +164,10 @@ def _existing(path: Path) -> Path:
 
 
 def _print(run: Run, output: str) -> None:
-    from trimtab.report import json_output, tables, terminal
-    from trimtab.report.profile_view import print_profiles
+    from trimtab.report import json_output
 
     report_failures(run.results)
     if output == "json":
         print_json(json_output.bench_json(run.results))
-    elif output == "table":
-        terminal.print_results(run.results, output_console())
-        print_profiles(run.results, output_console())
     else:
-        click.echo(tables.render(run.results, output), nl=False)
+        print_run_results(run, output)

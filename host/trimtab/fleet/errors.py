@@ -12,13 +12,27 @@ from contextlib import contextmanager
 import grpc
 from google.rpc import status_pb2
 from grpc.aio import AioRpcError
-from trimtab_protos.errors import DETAILS_KEY, InternalError, NotServed, status_to_error
+from trimtab_protos.errors import (
+    DETAILS_KEY,
+    Failure,
+    InternalError,
+    NotServed,
+    TrimtabError,
+    status_to_error,
+)
 
 _GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class DeviceUnreachable(Exception):
     """No agent answers at the device's address (any more); ``str()`` is one line for the user."""
+
+
+def device_failure(error: DeviceUnreachable | TrimtabError) -> Failure:
+    """What is written down for a device on which nothing could be measured."""
+    if isinstance(error, TrimtabError):
+        return Failure("device", f"{error.message} ({error.help})")
+    return Failure("device", str(error))
 
 
 @contextmanager
