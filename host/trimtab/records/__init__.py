@@ -1,0 +1,62 @@
+"""The values that pass from stage to stage: artifacts, variants, raw samples, results, decisions.
+
+Plain frozen dataclasses; nothing in here computes or does input and output beyond hashing a file.
+"""
+
+from trimtab.records.artifacts import (
+    Artifact,
+    ArtifactFile,
+    EvaluationSet,
+    Variant,
+)
+from trimtab.records.decisions import (
+    Decision,
+    DeviceDecision,
+    NotChosen,
+    Objective,
+    Requirement,
+    Run,
+)
+from trimtab.records.errors import (
+    UserError,
+)
+from trimtab.records.measured import (
+    Check,
+    Int64Array,
+    MeasurementSettings,
+    Outcome,
+    RawArm,
+    RawRepeat,
+    TensorInfo,
+)
+from trimtab.records.results import (
+    DeviceRef,
+    Metric,
+    Provenance,
+    Result,
+)
+
+__all__ = [
+    "Artifact",
+    "ArtifactFile",
+    "Check",
+    "Decision",
+    "DeviceDecision",
+    "DeviceRef",
+    "EvaluationSet",
+    "Int64Array",
+    "MeasurementSettings",
+    "Metric",
+    "NotChosen",
+    "Objective",
+    "Outcome",
+    "Provenance",
+    "RawArm",
+    "RawRepeat",
+    "Requirement",
+    "Result",
+    "Run",
+    "TensorInfo",
+    "UserError",
+    "Variant",
+]

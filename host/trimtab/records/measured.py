@@ -1,0 +1,114 @@
+"""What is asked of a device for one arm, and what it says, before any statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from trimtab_protos.errors import Failure
+
+from trimtab.operator_profile import OperatorProfile
+
+Int64Array = npt.NDArray[np.int64]
+Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One validity check. ``metrics`` empty: it speaks of all."""
+
+    name: str
+    outcome: Outcome
+    invalidates: bool
+    metrics: tuple[str, ...]
+    seen: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class RawRepeat:
+    """One process's samples: nanoseconds, in the order they were taken."""
+
+    index: int
+    start_offset_ns: Int64Array
+    latency_ns: Int64Array
+    load_ns: int
+    first_inference_ns: int
+    io_ns: int | None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """``dimensions`` has -1 where the file leaves one open."""
+
+    name: str
+    dtype: str
+    dimensions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RawArm:
+    """What the device said of one arm, before any statistics.
+
+    ``memory_bytes``: keys of runtime, model, load_peak, peak, retained, peak_file_backed, each only
+    where the device could tell. ``unavailable``: metric name -> reason. ``evaluation_outputs``: the
+    downloaded .npz, outputs by name, samples on the first axis, or None.
+    """
+
+    arm: str
+    runtime: str
+    runtime_version: str
+    runtime_package: str
+    accelerator_used: str
+    repeats: tuple[RawRepeat, ...]
+    memory_bytes: Mapping[str, int]
+    checks: tuple[Check, ...]
+    conditions: Mapping[str, str]
+    unavailable: Mapping[str, str]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    evaluation_outputs: Path | None
+    evaluation_failure: Failure | None
+    failure: Failure | None
+    profile: OperatorProfile | None = None
+    """None: not asked for."""
+
+
+@dataclass(frozen=True)
+class MeasurementSettings:
+    """What was asked of an arm; everything that was in force is written down, defaults too.
+
+    ``batch_size`` None: as the file has it, open ones 1. ``rate_hz`` None: back to back.
+    The defaults are those of the policy ``quick``. None: not asked for. ``cpu_affinity`` empty: not
+    pinned. ``max_retries`` is of an arm, ``steady_tolerance`` and ``target_precision`` are shares.
+    """
+
+    runtime: str
+    accelerator: str = "cpu"
+    threads: int = 1
+    repeats: int = 3
+    min_duration_s: float = 0.5
+    min_samples: int = 100
+    warmup_s: float = 0.2
+    min_warmup: int = 5
+    max_duration_s: float = 20.0
+    process_timeout_s: float = 300.0
+    input_seed: int = 0
+    runtime_options: Mapping[str, str] = field(default_factory=dict)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    batch_size: int | None = None
+    rate_hz: float | None = None
+    policy: str = "quick"
+    max_warmup_s: float = 1.0
+    steady_tolerance: float = 0.05
+    percentile: str = "p90"
+    target_precision: float | None = None
+    max_retries: int = 1
+    max_start_temperature_c: float | None = None
+    cooldown_timeout_s: float = 300.0
+    cpu_affinity: tuple[int, ...] = ()
+    memory_limit_mb: float | None = None
