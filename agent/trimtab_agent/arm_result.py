@@ -130,12 +130,10 @@ def _disturbance_checks(
 ) -> tuple[Check, ...]:
     seen = [repeat.seen for repeat in arm.repeats]
     temperature = temperature_check(seen)
-    # Interleaved blocks and given rates warm up by the minimums alone.
-    by_phases = any(repeat.planned_count is not None for repeat in arm.repeats)
     return (
         foreign_load_check(load_before, seen, arm.arm.thread_count),
         not_throttled_check(seen),
-        steady_check(seen, policy.steady_tolerance if by_phases else 0.0),
+        steady_check(seen, policy.steady_tolerance),
         *(() if temperature is None else (temperature,)),
     )
 

@@ -133,11 +133,17 @@ def _load_average(root: Path) -> str:
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown: not told here"
 
 
-def _memory_available_mb(root: Path) -> str:
+def memory_available_bytes(root: Path) -> int | None:
+    """None where the kernel does not tell."""
     available = _meminfo_kib(root, "MemAvailable")
+    return None if available is None else available * 1024
+
+
+def _memory_available_mb(root: Path) -> str:
+    available = memory_available_bytes(root)
     if available is None:
         return "unknown: no MemAvailable in /proc/meminfo"
-    return str(available * 1024 // 1_000_000)
+    return str(available // 1_000_000)
 
 
 def _meminfo_kib(root: Path, field: str) -> int | None:

@@ -33,20 +33,20 @@ class ForeignLoad:
 
 @dataclass(frozen=True)
 class Usage:
-    """At one moment: the processors' times, and the seconds that worker and agent have used."""
+    """At one moment: the processors' times, and the seconds that workers and agent have used."""
 
     cpu: CpuTimes
     own_s: float
 
 
-def usage(worker_pid: int, cpus: Collection[int] = ()) -> Usage | None:
-    """None where the system does not tell, or the worker is gone."""
+def usage(worker_pids: Collection[int], cpus: Collection[int] = ()) -> Usage | None:
+    """None where the system does not tell, there is no worker, or one is gone."""
     times = read_cpu_times(cpus=cpus)
     try:
-        own = _seconds(psutil.Process(worker_pid)) + _seconds(psutil.Process())
+        own = sum(_seconds(psutil.Process(pid)) for pid in (*worker_pids, os.getpid()))
     except psutil.Error:
         return None
-    return None if times is None else Usage(times, own)
+    return None if times is None or not worker_pids else Usage(times, own)
 
 
 def foreign_load(

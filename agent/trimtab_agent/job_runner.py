@@ -77,7 +77,9 @@ class JobRunner:
             attempts = Attempts(log, passes, self._quiet, self._root)
             await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)
         else:
-            interleaved = InterleavedRounds(log, passes, surroundings, self._quiet, spec.blocks)
+            interleaved = InterleavedRounds(
+                log, passes, surroundings, self._quiet, spec.blocks, self._root
+            )
             await interleaved.run(arms)
 
     async def _surroundings(self, folder: Path, spec: JobSpec) -> Surroundings:

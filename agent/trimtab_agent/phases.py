@@ -39,12 +39,14 @@ class WarmUpLimits:
 class SteadyWarmUp:
     """``spread``: by how much the last windows' medians differed, as a share.
 
+    ``fastest_ns``: the shortest single run, from which the room for samples is estimated.
     ``settled`` and ``spread`` are None where it was not asked for, and where too few windows fitted
     into the maximum to be compared.
     """
 
     count: int
     duration_ns: int
+    fastest_ns: int
     settled: bool | None
     spread: float | None
 
@@ -74,18 +76,21 @@ def warm_up_until_steady(run: Run, clock: Clock, limits: WarmUpLimits) -> Steady
     Looked at between windows only, so the maximum may be passed by one window's length.
     """
     begin = clock()
-    count, elapsed = 0, 0
+    count, elapsed, fastest = 0, 0, 0
     medians: list[float] = []
     while True:
         enough = count >= limits.min_count and elapsed >= limits.min_duration_ns
         spread = _spread(medians)
         settled = spread is not None and spread <= limits.tolerance
         if enough and not limits.tolerance:
-            return SteadyWarmUp(count, elapsed, None, None)
+            return SteadyWarmUp(count, elapsed, fastest, None, None)
         if enough and (settled or elapsed >= limits.max_duration_ns):
-            return SteadyWarmUp(count, elapsed, None if spread is None else settled, spread)
+            return SteadyWarmUp(
+                count, elapsed, fastest, None if spread is None else settled, spread
+            )
         window = _window(run, clock)
         medians.append(median(window))
+        fastest = min(fastest or window[0], *window)
         count += len(window)
         elapsed = clock() - begin
 

@@ -6,35 +6,24 @@ import gc
 import json
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
-from trimtab_agent.measure import Limits, Samples, sample_capacity, take_samples, warm_up
+from trimtab_agent.measure import Limits, Samples, sample_capacity, take_samples
+from trimtab_agent.phases import warm_up_until_steady
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
-from trimtab_agent.worker.loading import (
-    import_runtime,
-    load_session,
-    loaded_fields,
-    prepare_inputs,
-)
+from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
-from trimtab_agent.worker.repeat import duration_of_one, outputs_finite
+from trimtab_agent.worker.repeat import outputs_finite, warm_up_limits
 
 
 def measure_blocks(task: WorkerTask, channel: Channel) -> None:
     """Load, warm up, then one block a command; raises WorkerError where the model cannot be run."""
-    channel.send("phase", phase="load")
-    runtime, info = import_runtime(task)
-    session, load_ns = load_session(runtime, task)
-    channel.send("loaded", **loaded_fields(session, info, load_ns))
-    inputs = prepare_inputs(session, task)
-    channel.send("phase", phase="first_inference")
-    session.bind(inputs)
-    channel.send("first_inference", duration_ns=duration_of_one(session))
+    session = start_session(task, channel).session
     channel.send("phase", phase="warm_up")
-    clock = time.perf_counter_ns
-    warm = warm_up(session.run, clock, task.min_warmup_count, task.warmup_duration_ns)
-    channel.send("warmed_up", count=warm.count, duration_ns=warm.duration_ns)
+    warm = warm_up_until_steady(session.run, time.perf_counter_ns, warm_up_limits(task))
+    channel.send("warmed_up", **asdict(warm))
     gc.collect()
     gc.freeze()
     gc.disable()
