@@ -6,7 +6,7 @@ Pure; the clock is handed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median, stdev
@@ -15,7 +15,7 @@ from trimtab_agent.measure import MAX_SAMPLES, Clock, Limits, Run, Samples, take
 
 AGREEING_WINDOWS = 3  # two agree by chance too often
 WINDOW_NS = 50_000_000
-_WINDOW_COUNT = 3
+WINDOW_COUNT = 3
 _PILOT = Limits(min_sample_count=5, min_duration_ns=50_000_000, max_duration_ns=1_000_000_000)
 _PRECISION_PILOT = Limits(100, 200_000_000, 5_000_000_000)
 _PILOT_CAPACITY = 1024
@@ -71,9 +71,17 @@ class SampleCount:
 
 
 def warm_up_until_steady(run: Run, clock: Clock, limits: WarmUpLimits) -> SteadyWarmUp:
-    """Run window by window until the minimums are met and the last windows' medians agree.
+    """:func:`warm_up_by_windows`, back to back."""
+    return warm_up_by_windows(lambda: _window(run, clock), clock, limits)
 
-    Looked at between windows only, so the maximum may be passed by one window's length.
+
+def warm_up_by_windows(
+    window_of: Callable[[], Sequence[int]], clock: Clock, limits: WarmUpLimits
+) -> SteadyWarmUp:
+    """Window by window until the minimums are met and the last windows' medians agree.
+
+    ``window_of`` runs one window and gives its latencies. Looked at between windows only, so the
+    maximum may be passed by one window's length.
     """
     begin = clock()
     count, elapsed, fastest = 0, 0, 0
@@ -88,7 +96,7 @@ def warm_up_until_steady(run: Run, clock: Clock, limits: WarmUpLimits) -> Steady
             return SteadyWarmUp(
                 count, elapsed, fastest, None if spread is None else settled, spread
             )
-        window = _window(run, clock)
+        window = window_of()
         medians.append(median(window))
         fastest = min(fastest or window[0], *window)
         count += len(window)
@@ -151,7 +159,7 @@ def _window(run: Run, clock: Clock) -> list[int]:
         run()
         end = clock()
         latencies.append(end - start)
-        if len(latencies) >= _WINDOW_COUNT and end - begin >= WINDOW_NS:
+        if len(latencies) >= WINDOW_COUNT and end - begin >= WINDOW_NS:
             return latencies
 
 

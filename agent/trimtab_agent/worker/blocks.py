@@ -13,9 +13,10 @@ from trimtab_agent.measure import Limits, Samples, sample_capacity, take_samples
 from trimtab_agent.phases import warm_up_until_steady
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
+from trimtab_agent.worker.limits import warm_up_limits
 from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
-from trimtab_agent.worker.repeat import outputs_finite, warm_up_limits
+from trimtab_agent.worker.repeat import outputs_finite
 
 
 def measure_blocks(task: WorkerTask, channel: Channel) -> None:

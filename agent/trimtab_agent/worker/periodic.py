@@ -5,12 +5,20 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from trimtab_agent.measure import Clock, Limits, Run, Samples
+from trimtab_agent.phases import (
+    WINDOW_COUNT,
+    WINDOW_NS,
+    SteadyWarmUp,
+    WarmUpLimits,
+    warm_up_by_windows,
+)
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
+from trimtab_agent.worker.limits import warm_up_limits
 from trimtab_agent.worker.messages import WorkerTask
 
 _NS_PER_S = 10**9
@@ -35,9 +43,8 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
     period_ns = _NS_PER_S / task.rate_hz
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
-    warming = Limits(task.min_warmup_count, task.warmup_duration_ns, task.max_duration_ns)
-    warm = take_periodic(session.run, clock, time.sleep, period_ns, warming)
-    channel.send("warmed_up", count=len(warm.samples), duration_ns=warm.samples.duration_ns)
+    warm = warm_up_at_pace(session.run, clock, time.sleep, period_ns, warm_up_limits(task))
+    channel.send("warmed_up", **asdict(warm))
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
@@ -55,6 +62,20 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
         latest_start_ns=taken.latest_start_ns,
     )
     return samples
+
+
+def warm_up_at_pace(
+    run: Run, clock: Clock, sleep: Sleep, period_ns: float, limits: WarmUpLimits
+) -> SteadyWarmUp:
+    """Until steady, one inference a period as in the measurement: sleeping is part of it."""
+    window = Limits(WINDOW_COUNT, WINDOW_NS, limits.max_duration_ns or WINDOW_NS)
+
+    def window_of() -> Sequence[int]:
+        taken = take_periodic(run, clock, sleep, period_ns, window)
+        sleep(period_ns / _NS_PER_S)
+        return taken.samples.latency_ns
+
+    return warm_up_by_windows(window_of, clock, limits)
 
 
 def take_periodic(

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trimtab_agent.measure import Limits, Samples, take_samples
-from trimtab_agent.phases import (
-    CountLimits,
-    WarmUpLimits,
-    choose_count,
-    take_pilot,
-    warm_up_until_steady,
-)
+from trimtab_agent.phases import choose_count, take_pilot, warm_up_until_steady
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
+from trimtab_agent.worker.limits import count_limits, warm_up_limits
 from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
 from trimtab_agent.worker.periodic import measure_periodic
@@ -50,7 +45,7 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
     gc.collect()
     gc.freeze()
     gc.disable()
-    limits = _count_limits(task)
+    limits = count_limits(task)
     plan = choose_count(take_pilot(session.run, clock, limits), limits)
     fixed = Limits(plan.count, 0, task.max_duration_ns)
     samples = take_samples(session.run, clock, fixed, plan.count)
@@ -63,25 +58,6 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
         plan_reason=plan.reason,
     )
     return samples
-
-
-def warm_up_limits(task: WorkerTask) -> WarmUpLimits:
-    return WarmUpLimits(
-        min_count=task.min_warmup_count,
-        min_duration_ns=task.warmup_duration_ns,
-        max_duration_ns=task.max_warmup_duration_ns,
-        tolerance=task.steady_tolerance,
-    )
-
-
-def _count_limits(task: WorkerTask) -> CountLimits:
-    return CountLimits(
-        min_count=task.min_sample_count,
-        min_duration_ns=task.min_duration_ns,
-        max_duration_ns=task.max_duration_ns,
-        percentile_count=task.percentile_sample_count,
-        target_precision=task.target_precision,
-    )
 
 
 def _io_duration(session: Session, inputs: Tensors) -> int:
