@@ -41,6 +41,7 @@ class Attempts:
                     await self.passes.repeat(arm, index, watch)
             repeat = arm.repeats[-1]
             repeat.load, repeat.readings = watch.load, tuple(watch.readings)
+            repeat.paging = watch.paging
             if not await measure_again(self.log, (arm,), index):
                 break
         await self.passes.publish_samples(arm, index)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from trimtab_agent.foreign import ForeignLoad
+from trimtab_agent.paging import Paging
 from trimtab_agent.records import Check
 
 FOREIGN_LOAD_LIMIT = 0.10
@@ -50,6 +51,12 @@ class Seen:
     load: ForeignLoad | None = None
     readings: tuple[Reading, ...] = ()
     gate: Gate | None = None
+    paging: Paging | None = None
+    sample_count: int = 0
+
+    @property
+    def waited_for_pages(self) -> bool:
+        return self.paging is not None and self.paging.keeps_waiting(self.sample_count)
 
 
 def free_processors(load: ForeignLoad, threads: int) -> int:
@@ -77,6 +84,8 @@ def spoiled_by(seen: Seen, threads: int) -> str | None:
     onset = throttle_onset(seen.readings)
     if onset is not None:
         return f"throttled: {onset}"
+    if seen.waited_for_pages:
+        return "the worker waited for pages from the disk"
     if seen.settled is False:
         return f"the warm-up did not settle (windows {seen.spread or 0:.1%} apart)"
     return None

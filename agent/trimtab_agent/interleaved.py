@@ -12,8 +12,8 @@ from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import MEMORY_METRICS, Surroundings, arm_result
 from trimtab_agent.attempts import measure_again
-from trimtab_agent.device import memory_available_bytes
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.paging import meminfo
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import ArmFinished, BlockSchedule, LogLine
 from trimtab_agent.start_gate import pass_start_gate
@@ -71,6 +71,7 @@ class InterleavedRounds:
         for arm in order:
             repeat = arm.repeats[-1]
             repeat.gate, repeat.load, repeat.readings = gate, watch.load, tuple(watch.readings)
+            repeat.paging = watch.paging
         return turns
 
     async def _take_turns(self, turns: list[Turn], watch: Watch) -> None:
@@ -91,7 +92,7 @@ class InterleavedRounds:
     async def _fit(self, loaded: Turn, other: Turn) -> bool:
         """Looked at in the first repeat alone: all repeats are measured in one way."""
         if self.shortage is None:
-            self.shortage = shortage(loaded, other, memory_available_bytes(self.root))
+            self.shortage = shortage(loaded, other, meminfo(self.root).get("MemAvailable"))
             if self.shortage:
                 await self.log.record(LogLine("warning", f"{self.shortage}: processes alternate"))
         return not self.shortage

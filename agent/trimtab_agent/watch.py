@@ -25,6 +25,7 @@ from trimtab_agent.foreign import (
     usage,
 )
 from trimtab_agent.load import count_runnable
+from trimtab_agent.paging import Paging, paging_between, paging_so_far, paging_together
 from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.probes.throttling import throttle_state
 
@@ -44,9 +45,11 @@ class Watch:
     threads: int
     readings: list[Reading] = field(default_factory=list)
     load: ForeignLoad | None = None
+    paging: Paging | None = None
     _runnable: list[int] = field(default_factory=list)
     _worker_pids: set[int] = field(default_factory=set)
     _begin: Usage | None = None
+    _paging_before: Paging | None = None
     _reading: asyncio.Task[None] | None = None
     _processes: ProcessTimes = field(default_factory=dict)
     _processes_at: float = 0.0
@@ -67,13 +70,19 @@ class Watch:
     def begin(self) -> None:
         """Measuring begins."""
         self._begin = usage(self._worker_pids, self.cpus)
+        self._paging_before = paging_so_far(self.root, self._worker_pids)
         self._reading = asyncio.ensure_future(self._read_on())
 
     def end(self) -> None:
-        """It ends; the workers must still be there. Of several stretches the worst load counts."""
+        """It ends; the workers must still be there.
+
+        Of several stretches the worst load counts, and all the pages.
+        """
         found = self._load(usage(self._worker_pids, self.cpus))
         if self.load is None or (found is not None and found.share > self.load.share):
             self.load = found
+        paging = paging_between(self._paging_before, paging_so_far(self.root, self._worker_pids))
+        self.paging = paging_together(self.paging, paging)
         self._read()
         self._stop()
 
