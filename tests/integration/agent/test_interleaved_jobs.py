@@ -94,6 +94,7 @@ def test_blocks_of_two_arms_take_turns_and_never_overlap(
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(in_time))
     checks = {check.name: check.outcome for check in job.result.arms[0].checks}
     assert checks["NO_SAMPLE_LOST"] == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
+    assert checks["NO_SWAPPING"] == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
     assert checks["OUTPUTS_FINITE"] == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
 
 
