@@ -80,7 +80,7 @@ def crowds_out(load: ForeignLoad, threads: int) -> bool:
 def spoiled_by(seen: Seen, threads: int) -> str | None:
     """Why one repeat is worth measuring again; None where it is not."""
     if seen.load is not None and crowds_out(seen.load, threads):
-        return f"foreign load {_load_text(seen.load)}"
+        return f"foreign load {load_text(seen.load)}"
     onset = throttle_onset(seen.readings)
     if onset is not None:
         return f"throttled: {onset}"
@@ -232,11 +232,11 @@ def _told(readings: Sequence[Reading]) -> set[str]:
 def _shares_text(before: float | None, worst: ForeignLoad | None) -> str:
     parts = [] if before is None else [f"{before:.0%} before"]
     if worst is not None:
-        parts.append(f"{_load_text(worst)} while measuring")
+        parts.append(f"{load_text(worst)} while measuring")
     return "processor time used by others: " + ", ".join(parts)
 
 
-def _load_text(load: ForeignLoad) -> str:
+def load_text(load: ForeignLoad) -> str:
     named = list(load.culprits)
     if load.stolen > FOREIGN_LOAD_LIMIT / 2:
         named.append(f"other virtual machines ({load.stolen:.0%} stolen)")

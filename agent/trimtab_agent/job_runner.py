@@ -17,7 +17,7 @@ from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.attempts import Attempts
-from trimtab_agent.doctor import null_median_ns
+from trimtab_agent.doctor.harness import null_median_ns
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.interleaved import InterleavedRounds
 from trimtab_agent.job_log import JobLog

@@ -117,11 +117,15 @@ class Session(ABC):
 
 
 class Runtime(ABC):
-    """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values."""
+    """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values.
+
+    ``operators_told``: what a profile tells of operators; empty: nothing.
+    """
 
     name: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
     option_values: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    operators_told: ClassVar[str] = ""
 
     @abstractmethod
     def availability(self) -> RuntimeInfo:

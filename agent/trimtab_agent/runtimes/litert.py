@@ -120,6 +120,7 @@ class LiteRtSession(Session):
 class LiteRt(Runtime):
     name = "litert"
     formats = ("tflite",)
+    operators_told = "each operator's time by its compiled model, else which ones a delegate took"
     option_values = {"xnnpack": ("on", "off")}  # noqa: RUF012 - the base class says ClassVar
 
     def availability(self) -> RuntimeInfo:

@@ -157,6 +157,7 @@ class OnnxSession(Session):
 class OnnxRuntime(Runtime):
     name = "onnxruntime"
     formats = ("onnx",)
+    operators_told = "each operator's time and where it ran"
     option_values = {  # noqa: RUF012 - the base class says ClassVar
         "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),
         "allow_spinning": ("0", "1"),
