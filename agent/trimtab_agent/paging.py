@@ -17,7 +17,7 @@ FAULT_LIMIT = 0.01  # of the samples: what a p99 leaves out
 class Paging:
     """``swapped``: pages of the whole machine, in and out; ``major_faults``: the worker's.
 
-    Counted since boot and since the worker's start, or between two moments: their difference.
+    Counted since boot and since the worker's start, or between two moments.
     """
 
     swapped: int

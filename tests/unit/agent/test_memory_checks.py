@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from trimtab_agent.disturbance import Seen, spoiled_by
 from trimtab_agent.memory_checks import free_disk_check, free_memory_check, no_swapping_check
-from trimtab_agent.paging import Paging, meminfo, paging_so_far, swapped_pages
+from trimtab_agent.paging import (
+    Paging,
+    meminfo,
+    paging_between,
+    paging_so_far,
+    paging_together,
+    swapped_pages,
+)
 
 Plant = Callable[[dict[str, str]], Path]
 
@@ -43,13 +50,21 @@ def test_a_kernel_that_does_not_count_pages_is_unknown() -> None:
 def test_pages_are_counted_from_the_kernels_own_files(plant: Plant) -> None:
     root = plant({"proc/vmstat": "nr_free_pages 7\npswpin 30\npswpout 12\npgmajfault 99\n"})
     assert swapped_pages(root) == 42
-    counted = paging_so_far(root, os.getpid())
+    counted = paging_so_far(root, [os.getpid()])
     assert counted is not None
     assert counted.swapped == 42
     with Path("/proc/self/stat").open() as stat:
         assert counted.major_faults <= int(stat.read().rpartition(")")[2].split()[9])
-    assert paging_so_far(root, 2**30) is None
+    assert paging_so_far(root, [os.getpid(), 2**30]) is None
     assert swapped_pages(root / "absent") is None
+
+
+def test_pages_of_several_stretches_add_up() -> None:
+    first = paging_between(Paging(10, 5), Paging(30, 6))
+    second = paging_between(Paging(30, 6), Paging(31, 9))
+    assert paging_together(first, second) == Paging(21, 4)
+    assert paging_together(None, second) == second
+    assert paging_together(first, paging_between(None, Paging(1, 1))) == first
 
 
 def test_a_model_that_may_not_fit_warns_with_both_sizes(plant: Plant) -> None:
