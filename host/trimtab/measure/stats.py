@@ -2,9 +2,9 @@
 
 Samples within one process are not independent, so the repeat is the unit: a figure's value is the
 geometric mean of the statistic taken repeat by repeat, its interval a Student t-interval over the
-logarithms of the same. A percentile's interval is also widened, to the one side, by what few
-samples that resemble each other make it wrong by. Percentiles interpolate linearly (Hyndman and
-Fan's type 7). How often the intervals hold the truth: docs/statistics.md.
+logarithms of the same. A percentile's interval is widened by the bias that few samples, or ones
+that resemble each other, may give it. Percentiles interpolate linearly (Hyndman and Fan's type 7).
+How often the intervals hold the true value: docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def statistic(name: str, repeats: Sequence[Int64Array]) -> Figure | TooFewSample
     found = _centre([reduce(samples) for samples in measured])
     if found.ci95 is None or name not in _PERCENTILES:
         return found
-    return Figure(found.value, _with_bias(found.ci95, _half_sample_bias(reduce, measured)))
+    return Figure(found.value, _widened(found.ci95, _half_sample_bias(reduce, measured)))
 
 
 def over_repeats(values: Sequence[int]) -> Figure | TooFewSamples:
@@ -118,10 +118,10 @@ def _centre(values: Sequence[float]) -> Figure:
     return Figure(math.exp(float(np.log(np.asarray(values, dtype=np.float64)).mean())), interval)
 
 
-def _with_bias(interval: Interval, bias: float) -> Interval:
-    """Both the interval and that of the value without its (logarithmic) bias, as one."""
+def _widened(interval: Interval, bias: float) -> Interval:
+    """By a bias of the logarithms, to both sides: its sign is known no better than its size."""
     low, high = interval
-    return low * math.exp(-max(bias, 0.0)), high * math.exp(max(-bias, 0.0))
+    return low * math.exp(-abs(bias)), high * math.exp(abs(bias))
 
 
 def _half_sample_bias(reduce: _Reduce, repeats: Sequence[Int64Array]) -> float:
