@@ -39,9 +39,9 @@ def test_the_interval_holds_the_truth_and_the_textbook_s_does_not(
 ) -> None:
     made = {"skewed": simulation.skewed, "switching": lambda: simulation.switching(0.6)}[shape]()
     case = simulation.Case(made, 0.01, samples)
-    reported, textbook = simulation.coverage(case, repeats, percentile, RUNS, seed=11)
-    assert reported >= LOWEST
-    assert textbook <= TEXTBOOK_HIGHEST
+    held = simulation.coverage(case, repeats, percentile, RUNS, seed=11)
+    assert held.reported >= LOWEST
+    assert held.textbook <= TEXTBOOK_HIGHEST
 
 
 @pytest.mark.parametrize("shape", ["skewed", "bimodal", "switching"])
@@ -70,3 +70,19 @@ def test_repeats_differ_by_the_spread_asked_for(simulation: ModuleType) -> None:
     medians = [stats.per_repeat("p50", run) for run in case.runs(200, 5, seed=3)]
     assert np.log(medians).std() == pytest.approx(0.5, rel=0.1)
     assert np.log(medians).mean() == pytest.approx(np.log(1e6), abs=0.06)
+
+
+def test_the_documented_table_has_every_case_and_holds_what_is_asked_for(
+    simulation: ModuleType,
+) -> None:
+    text = (SCRIPT.parents[1] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    table = next(part for part in text.split("\n\n") if part.startswith("| samples | spread"))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert [tuple(row[:4]) for row in rows] == [
+        (case.shape.name, f"{100 * case.spread:.0f} %", str(case.samples), str(repeats))
+        for case in simulation.CASES
+        for repeats in simulation.ASKED
+    ]
+    for row in rows:
+        asked = 100 * simulation.ASKED[int(row[3])]
+        assert min(float(cell.removesuffix(" %")) for cell in row[4:6]) >= asked
