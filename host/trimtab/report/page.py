@@ -9,6 +9,7 @@ from trimtab.decide.labels import distinct_labels
 from trimtab.measure.validity import warnings
 from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
+from trimtab.report.diagnostics_view import Cells, diagnostics_rows
 from trimtab.report.plot import Point, y_metric_for
 from trimtab.report.tables import Row, Table, results_table
 from trimtab.store.decisions import position_of
@@ -56,6 +57,7 @@ class DeviceSection:
     failures: tuple[tuple[str, str], ...]
     problems: tuple[Finding, ...]
     passed: tuple[Finding, ...]
+    diagnostics: tuple[Cells, ...]
     conditions: tuple[tuple[str, str], ...]
 
 
@@ -125,6 +127,7 @@ def _section(
         ),
         problems=_findings(results, labels, ("failed", "warning")),
         passed=_findings(results, labels, ("passed",)),
+        diagnostics=diagnostics_rows(results, labels),
         conditions=_conditions(results, labels),
     )
     return section, points
