@@ -12,6 +12,7 @@ from trimtab_agent.measure import Clock, Limits, Run, Samples
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.messages import WorkerTask
+from trimtab_agent.worker.timed import timed_call
 
 _NS_PER_S = 10**9
 Sleep = Callable[[float], None]
@@ -36,14 +37,16 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
     warming = Limits(task.min_warmup_count, task.warmup_duration_ns, task.max_duration_ns)
-    warm = take_periodic(session.run, clock, time.sleep, period_ns, warming)
+    with timed_call(session, task) as call:
+        warm = take_periodic(call, clock, time.sleep, period_ns, warming)
     channel.send("warmed_up", count=len(warm.samples), duration_ns=warm.samples.duration_ns)
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
     gc.disable()
     limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
-    taken = take_periodic(session.run, clock, time.sleep, period_ns, limits)
+    with timed_call(session, task) as call:
+        taken = take_periodic(call, clock, time.sleep, period_ns, limits)
     gc.enable()
     samples = taken.samples
     channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns)
