@@ -1,6 +1,7 @@
 """The doctor says what was seen and what to do."""
 
 from trimtab_agent.doctor import (
+    NULL_BOUND_NS,
     clock_finding,
     clock_resolution_ns,
     examine,
@@ -37,6 +38,13 @@ def test_what_disturbs_comes_with_advice() -> None:
     assert load_finding(0.01).outcome == "ok"
     assert load_finding(None).outcome == "unknown"
     assert null_finding("it crashed").outcome == "warning"
+    assert null_finding(NULL_BOUND_NS).outcome == "ok"
+    slow = null_finding(NULL_BOUND_NS + 1)
+    assert (slow.outcome, "501 ns median" in slow.seen, "500 ns" in slow.advice) == (
+        "warning",
+        True,
+        True,
+    )
 
 
 def test_sensors_are_told_or_their_absence() -> None:
