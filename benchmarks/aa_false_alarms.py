@@ -20,6 +20,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchkit.rows import Row, append_row, read_rows
+from benchkit.subjects import models_folder
+
 COUNT = int(os.environ.get("TRIMTAB_AA_COUNT", "20"))
 OUTCOMES = Path(os.environ.get("TRIMTAB_AA_FILE", "aa_false_alarms.jsonl"))
 REPEATS = os.environ.get("TRIMTAB_AA_REPEATS", "")
@@ -30,8 +33,7 @@ def main() -> int:
     key = {"model": model.name, "repeats": REPEATS or "default"}
     while len(done := _done(key)) < COUNT:
         outcome = {**key, **_compare(model)}
-        with OUTCOMES.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(outcome) + "\n")
+        append_row(OUTCOMES, outcome)
         print(f"{len(done) + 1} of {COUNT}: {outcome['sentence']}", file=sys.stderr)
     _print_table(done)
     return 0
@@ -56,22 +58,13 @@ def _compare(model: Path) -> dict[str, Any]:
     }
 
 
-def _done(key: dict[str, str]) -> list[dict[str, Any]]:
-    """This model's outcomes so far; a line cut off by an interrupt is passed over."""
-    if not OUTCOMES.exists():
-        return []
-    found = []
-    for line in OUTCOMES.read_text(encoding="utf-8").splitlines():
-        try:
-            outcome = json.loads(line)
-        except ValueError:
-            continue
-        if all(outcome.get(name) == value for name, value in key.items()):
-            found.append(outcome)
-    return found
+def _done(key: dict[str, str]) -> list[Row]:
+    """This model's outcomes so far."""
+    rows = read_rows(OUTCOMES)
+    return [row for row in rows if all(row.get(name) == value for name, value in key.items())]
 
 
-def _print_table(outcomes: list[dict[str, Any]]) -> None:
+def _print_table(outcomes: list[Row]) -> None:
     print(f"{'foreign load':14} {'comparisons':>11} {'alarms':>7} {'rate':>7} {'resolution':>11} s")
     for load, count in sorted(Counter(each["foreign_load"] for each in outcomes).items()):
         group = [each for each in outcomes if each["foreign_load"] == load]
@@ -85,9 +78,7 @@ def _print_table(outcomes: list[dict[str, Any]]) -> None:
 
 
 def _model() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    data = Path(os.environ.get("TRIMTAB_TEST_DATA", beside))
-    model = Path(os.environ.get("TRIMTAB_AA_MODEL", data / "models" / "mnist.onnx"))
+    model = Path(os.environ.get("TRIMTAB_AA_MODEL") or models_folder() / "mnist.onnx")
     if not model.is_file():
         raise SystemExit(f"{model}: no such file (set TRIMTAB_AA_MODEL)")
     return model
