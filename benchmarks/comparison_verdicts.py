@@ -28,6 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchkit.rows import Row, append_row, read_rows
+from benchkit.subjects import models_folder
+
 OUTCOMES = Path(os.environ.get("TRIMTAB_VERDICTS", "comparison_verdicts.jsonl"))
 SLOW_DOWN = 0.03
 MODEL = "mobilenet_v1_025_224_fp32.tflite"
@@ -72,8 +75,7 @@ def _complete(name: str, count: int, model: Path, environment: Mapping[str, str]
     with _busy_processor(CASES[name].busy):
         while (done := len(_outcomes(name))) < count:
             outcome = {"case": name, "model": model.name, **_compare(name, model, environment)}
-            with OUTCOMES.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(outcome) + "\n")
+            append_row(OUTCOMES, outcome)
             print(f"{name} {done + 1} of {count}: {outcome['sentence']}", file=sys.stderr)
 
 
@@ -133,19 +135,8 @@ def _p50_ns(model: Path) -> float:
     return float(result["metrics"]["latency_p50_ms"]["value"]) * 1e6
 
 
-def _outcomes(name: str) -> list[dict[str, Any]]:
-    """Those of a case so far; a line cut off by an interrupt is passed over."""
-    if not OUTCOMES.exists():
-        return []
-    found = []
-    for line in OUTCOMES.read_text(encoding="utf-8").splitlines():
-        try:
-            outcome = json.loads(line)
-        except ValueError:
-            continue
-        if outcome.get("case") == name:
-            found.append(outcome)
-    return found
+def _outcomes(name: str) -> list[Row]:
+    return [outcome for outcome in read_rows(OUTCOMES) if outcome.get("case") == name]
 
 
 def _print_table() -> None:
@@ -159,7 +150,7 @@ def _print_table() -> None:
             print(_row(case, outcomes))
 
 
-def _row(case: Case, outcomes: list[dict[str, Any]]) -> str:
+def _row(case: Case, outcomes: list[Row]) -> str:
     count = len(outcomes)
     said = [outcome["verdict"] for outcome in outcomes]
     right = sum(verdict in case.right for verdict in said)
@@ -173,11 +164,9 @@ def _row(case: Case, outcomes: list[dict[str, Any]]) -> str:
 
 
 def _model() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    data = Path(os.environ.get("TRIMTAB_TEST_DATA", beside))
-    model = data / "models" / MODEL
+    model = models_folder() / MODEL
     if not model.is_file():
-        raise SystemExit(f"{model}: no such file (set TRIMTAB_TEST_DATA)")
+        raise SystemExit(f"{model}: no such file")
     return model
 
 

@@ -18,6 +18,7 @@ _COARSE_NS = 10_000
 _NULL_SAMPLES = 5000
 _NULL_TIMEOUT_NS = 30_000_000_000
 _NULL_LIMIT_NS = 2_000_000_000
+NULL_BOUND_NS = 500
 
 
 def clock_resolution_ns(clock: Callable[[], int]) -> int:
@@ -67,4 +68,7 @@ def null_finding(null_ns: float | str) -> Finding:
     if isinstance(null_ns, str):
         return Finding("harness", "warning", f"the null runtime failed: {null_ns}")
     seen = f"{null_ns:.0f} ns median for a null runtime; never subtracted from a result"
-    return Finding("harness", "ok", seen)
+    if null_ns <= NULL_BOUND_NS:
+        return Finding("harness", "ok", seen)
+    advice = f"over {NULL_BOUND_NS} ns: figures of fast models are too high; stop what else runs"
+    return Finding("harness", "warning", seen, advice)

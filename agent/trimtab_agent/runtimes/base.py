@@ -7,7 +7,7 @@ reads names and formats from here and must stay small.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -96,6 +96,14 @@ class Session(ABC):
     @abstractmethod
     def run(self) -> None:
         """Run once, from bound inputs to outputs available in the runtime's buffers."""
+
+    def timed_call(self) -> Callable[[], object]:
+        """What the timed loop calls in place of ``run``; asked for after ``bind`` and a first run.
+
+        The same work without a Python function of ours around it, which costs some 50 ns: over 1 %
+        of a model of 4 µs. What the runtime raises comes out of it as it is.
+        """
+        return self.run
 
     @abstractmethod
     def output_values(self) -> dict[str, Tensor]:

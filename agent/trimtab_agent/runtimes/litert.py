@@ -70,6 +70,10 @@ class LiteRtSession(Session):
         except (RuntimeError, ValueError, MemoryError) as error:
             raise refusal(error, self._folder) from error
 
+    def timed_call(self) -> Callable[[], object]:
+        invoke: Callable[[], object] = self._interpreter.invoke
+        return invoke
+
     def output_values(self) -> dict[str, Tensor]:
         return {
             spec.name: self._interpreter.get_tensor(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,11 @@ class OnnxSession(Session):
             self._free_each_run = True
             self._free = tuple(spec.name for spec in self.outputs)
             self.run()
+
+    def timed_call(self) -> Callable[[], object]:
+        if self._free_each_run:
+            return self.run
+        return partial(self._session.run_with_iobinding, self._binding)
 
     def output_values(self) -> dict[str, Tensor]:
         values = self._binding.get_outputs()

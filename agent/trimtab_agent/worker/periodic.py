@@ -20,6 +20,7 @@ from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.limits import warm_up_limits
 from trimtab_agent.worker.messages import WorkerTask
+from trimtab_agent.worker.timed import timed_call
 
 _NS_PER_S = 10**9
 Sleep = Callable[[float], None]
@@ -43,14 +44,16 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
     period_ns = _NS_PER_S / task.rate_hz
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
-    warm = warm_up_at_pace(session.run, clock, time.sleep, period_ns, warm_up_limits(task))
+    with timed_call(session, task) as call:
+        warm = warm_up_at_pace(call, clock, time.sleep, period_ns, warm_up_limits(task))
     channel.send("warmed_up", **asdict(warm))
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
     gc.disable()
     limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
-    taken = take_periodic(session.run, clock, time.sleep, period_ns, limits)
+    with timed_call(session, task) as call:
+        taken = take_periodic(call, clock, time.sleep, period_ns, limits)
     gc.enable()
     samples = taken.samples
     channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns)

@@ -17,6 +17,7 @@ from trimtab_agent.worker.limits import count_limits, warm_up_limits
 from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
 from trimtab_agent.worker.periodic import measure_periodic
+from trimtab_agent.worker.timed import timed_call
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensors
@@ -39,16 +40,18 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
         return measure_periodic(session, task, channel)
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
-    warm = warm_up_until_steady(session.run, clock, warm_up_limits(task))
+    with timed_call(session, task) as call:
+        warm = warm_up_until_steady(call, clock, warm_up_limits(task))
     channel.send("warmed_up", **asdict(warm))
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
     gc.disable()
     limits = count_limits(task)
-    plan = choose_count(take_pilot(session.run, clock, limits), limits)
-    fixed = Limits(plan.count, 0, task.max_duration_ns)
-    samples = take_samples(session.run, clock, fixed, plan.count)
+    with timed_call(session, task) as call:
+        plan = choose_count(take_pilot(call, clock, limits), limits)
+        fixed = Limits(plan.count, 0, task.max_duration_ns)
+        samples = take_samples(call, clock, fixed, plan.count)
     gc.enable()
     channel.send(
         "measured",

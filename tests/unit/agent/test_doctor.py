@@ -11,6 +11,7 @@ from trimtab_agent.doctor.abilities import ability_findings, memory_finding, sen
 from trimtab_agent.doctor.examination import examine
 from trimtab_agent.doctor.finding import Examination, Finding
 from trimtab_agent.doctor.harness import (
+    NULL_BOUND_NS,
     clock_finding,
     clock_resolution_ns,
     clocksource,
@@ -77,6 +78,13 @@ def test_the_clock_is_judged_by_its_smallest_step(plant: Plant) -> None:
         in clock_finding(54, clocksource(plant({folder: "arch_sys_counter\n"}))).seen
     )
     assert null_finding("it crashed").outcome == "warning"
+    assert null_finding(NULL_BOUND_NS).outcome == "ok"
+    slow = null_finding(NULL_BOUND_NS + 1)
+    assert (slow.outcome, "501 ns median" in slow.seen, "500 ns" in slow.advice) == (
+        "warning",
+        True,
+        True,
+    )
 
 
 def test_what_the_usable_runtimes_can_measure_is_named(tmp_path: Path) -> None:
