@@ -23,7 +23,7 @@ def free_memory_check(available: int | None, model_bytes: int) -> Check:
         return Check(name, "unknown", False, metrics, "no MemAvailable in /proc/meminfo")
     needed = ROOM_FOR_MODEL * model_bytes
     seen = (
-        f"{available / _MB:.0f} MB free before the job, the model may take {needed / _MB:.0f} MB "
+        f"{available / _MB:.0f} MB free before the job, the model may take {needed / _MB:.1f} MB "
         f"({ROOM_FOR_MODEL:g} x its file)"
     )
     if available >= needed:

@@ -25,7 +25,7 @@ def test_everything_in_the_way_is_named_with_what_to_do() -> None:
     names = [text.split(": ")[1] for text in warnings]
     assert names == ["FOREIGN_LOAD", "POWER_SOURCE", "FREE_MEMORY", "FREE_DISK", "NOT_THROTTLED"]
     assert all(text.partition("; ")[2] for text in warnings)
-    assert "the model may take 40 MB" in warnings[2]
+    assert "the model may take 40.0 MB" in warnings[2]
     assert "under-voltage, throttled" in warnings[4]
     assert bad.checks(arm(MB))[0].outcome == "passed", "each arm is judged by its own file"
 
