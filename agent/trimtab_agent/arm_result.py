@@ -131,7 +131,9 @@ def _disturbance_checks(
     seen = [repeat.seen for repeat in arm.repeats]
     temperature = temperature_check(seen)
     # Interleaved blocks and given rates warm up by the minimums alone.
-    by_phases = any(repeat.planned_count is not None for repeat in arm.repeats)
+    by_phases = any(
+        repeat.planned_count is not None or repeat.timed_every is not None for repeat in arm.repeats
+    )
     return (
         foreign_load_check(load_before, seen, arm.arm.thread_count),
         not_throttled_check(seen),

@@ -13,7 +13,7 @@ from trimtab_agent.job_log import JobLog
 from trimtab_agent.probes.thermal import Temperature, hottest_zone
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import LogLine, StateChanged
-from trimtab_agent.watch import Watch
+from trimtab_agent.watch import Watch, reading_period_s
 
 
 @dataclass
@@ -33,7 +33,11 @@ class Attempts:
         while True:
             gate = await self._cool(arm, index)
             watch = Watch(
-                self.root, self.passes.clock_origin_ns, arm.arm.cpu_affinity, arm.arm.thread_count
+                self.root,
+                self.passes.clock_origin_ns,
+                arm.arm.cpu_affinity,
+                arm.arm.thread_count,
+                reading_period_s(self.log.view.spec.sustain_ns),
             )
             arm.repeats.append(RepeatProgress(index, gate=gate))
             with self.quiet:
@@ -45,9 +49,12 @@ class Attempts:
             if problem is None or not await self._may_retry(arm, index, problem):
                 break
         await self.passes.publish_samples(arm, index)
+        await self.passes.publish_readings(arm, index)
 
     async def _may_retry(self, arm: ArmProgress, index: int, problem: str) -> bool:
-        allowed = self.log.view.spec.policy.max_retries
+        spec = self.log.view.spec
+        # What spoils a short repeat (heat, throttling) is what a sustained load is to show.
+        allowed = 0 if spec.sustain_ns is not None else spec.policy.max_retries
         if arm.failure is not None or len(arm.retries) >= allowed:
             return False
         arm.repeats.pop()

@@ -24,7 +24,7 @@ from trimtab_agent.job_log import JobLog
 from trimtab_agent.load import measure_foreign_load
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import ArmFinished, ArmResult, JobFinished, JobSpec, StateChanged
-from trimtab_agent.scenario import scenario_conditions
+from trimtab_agent.scenario import policy_to_check, scenario_conditions
 
 _LOG = logging.getLogger(__name__)
 _ROOT = Path("/")
@@ -119,7 +119,7 @@ class _Rounds:
             await self._report(arm)
 
     async def _report(self, arm: ArmProgress) -> None:
-        policy = self.log.view.spec.policy
+        policy = policy_to_check(self.log.view.spec)
         result = await asyncio.to_thread(arm_result, arm, policy, self.surroundings)
         await self.log.record(ArmFinished(result), arm.arm.name)
 

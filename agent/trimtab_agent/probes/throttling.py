@@ -19,6 +19,7 @@ _LIVE_BITS = {
     2: "throttled",
     3: "soft temperature limit",
 }
+LIVE_FLAGS = tuple(_LIVE_BITS.values())
 
 
 @dataclass(frozen=True)

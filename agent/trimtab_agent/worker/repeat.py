@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from trimtab_agent.phases import (
     warm_up_until_steady,
 )
 from trimtab_agent.runtimes.base import Session
+from trimtab_agent.sustained import take_sustained
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.loading import (
     import_runtime,
@@ -61,19 +62,27 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
     gc.collect()
     gc.freeze()
     gc.disable()
+    take = _fixed_count if task.sustain_ns is None else _sustained
+    samples, told = take(session, task)
+    gc.enable()
+    channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns, **told)
+    return samples
+
+
+def _fixed_count(session: Session, task: WorkerTask) -> tuple[Samples, dict[str, Any]]:
+    """The samples, and what is told of how many they are."""
+    clock = time.perf_counter_ns
     limits = _count_limits(task)
     plan = choose_count(take_pilot(session.run, clock, limits), limits)
     fixed = Limits(plan.count, 0, task.max_duration_ns)
     samples = take_samples(session.run, clock, fixed, plan.count)
-    gc.enable()
-    channel.send(
-        "measured",
-        sample_count=len(samples),
-        duration_ns=samples.duration_ns,
-        planned_count=plan.count,
-        plan_reason=plan.reason,
-    )
-    return samples
+    return samples, {"planned_count": plan.count, "plan_reason": plan.reason}
+
+
+def _sustained(session: Session, task: WorkerTask) -> tuple[Samples, dict[str, Any]]:
+    taken = take_sustained(session.run, time.perf_counter_ns, task.sustain_ns or 0)
+    told = {"timed_every": taken.timed_every, "inference_count": taken.inference_count}
+    return taken.samples, told
 
 
 def _warm_up_limits(task: WorkerTask) -> WarmUpLimits:
