@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trimtab.measure.wording import show_duration
 from trimtab.records import Result
 
 TEMPERATURE_BAND_C = 5.0
@@ -42,6 +43,7 @@ def _settings(a: Result, b: Result) -> Iterator[Difference]:
         "accelerator": (_accelerator(a), _accelerator(b)),
         "runtime options": (_options(a), _options(b)),
         "input shapes": (_shapes(a), _shapes(b)),
+        "scenario": (_scenario(a), _scenario(b)),
     }
     if a.device.device_id != b.device.device_id:
         yield Difference("device", _device(a), _device(b))
@@ -87,6 +89,17 @@ def _accelerator(result: Result) -> str:
 def _options(result: Result) -> str:
     options = sorted(result.settings.runtime_options.items())
     return ", ".join(f"{key}={value}" for key, value in options) or "none"
+
+
+def _scenario(result: Result) -> str:
+    settings = result.settings
+    if settings.batch_size is not None:
+        return f"batches of {settings.batch_size}"
+    if settings.rate_hz is not None:
+        return f"{settings.rate_hz:g} inferences a second"
+    if settings.sustain_s is not None:
+        return f"sustained for {show_duration(settings.sustain_s)}"
+    return "back to back"
 
 
 def _shapes(result: Result) -> str:

@@ -97,7 +97,7 @@ def statistic(name: str, repeats: Sequence[Int64Array]) -> Figure | TooFewSample
     return _centre([reduce(samples) for samples in measured])
 
 
-def over_repeats(values: Sequence[int]) -> Figure | TooFewSamples:
+def over_repeats(values: Sequence[float]) -> Figure | TooFewSamples:
     """Figures of which a repeat has just one, such as its load time: their geometric mean."""
     if not values:
         return TooFewSamples(1, 0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from trimtab.records import Run, UserError
 from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
+from trimtab.report.sustained_plot import curve_plots
 
 
 def write_report(run: Run, path: Path) -> None:
@@ -45,4 +46,8 @@ def render_report(run: Run) -> str:
     )
     page = build_page(run)
     plot = Markup(plot_html(page.points))  # noqa: S704 - plotly's own markup, its texts escaped
-    return environment.get_template("report.html.j2").render(page=page, plot=plot)
+    curves = [
+        {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
+        for each in curve_plots(page.points, has_plotly=bool(plot))
+    ]
+    return environment.get_template("report.html.j2").render(page=page, plot=plot, curves=curves)

@@ -11,6 +11,7 @@ from trimtab_protos.errors import Failure
 from trimtab.decide.labels import chosen_label
 from trimtab.records import Artifact, Check, Decision, DeviceDecision, Metric, Result, Run, Variant
 from trimtab.report.profile_view import profile_json
+from trimtab.report.sustained_view import sustained_json
 from trimtab.store.decisions import position_of
 
 BENCH_SCHEMA = "trimtab.bench/1"
@@ -58,6 +59,7 @@ def _result(result: Result) -> Json:
         "process_count": result.process_count,
         "conditions": dict(result.conditions),
         "profile": profile_json(result.raw.profile) if result.raw is not None else None,
+        "sustained": sustained_json(result),
     }
 
 
