@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trimtab.measure.sustained import Curve, Interval, sentence
+from trimtab.measure.sustained import Curve, Interval
 from trimtab.measure.wording import decimals, show_duration
 from trimtab.records import Result
 from trimtab.report.sustained_view import curves_of, title
@@ -19,6 +19,7 @@ MOST_ROWS = 12
 _COLUMNS = ("from", "p50 ms", "p90 ms", "°C", "MHz")
 _BARS = "▁▂▃▄▅▆▇█"
 _MISSING = "–"
+_LEAST_SPAN = 0.1  # of the highest: a smaller one would show noise as if it were a course
 
 
 def print_sustained(results: Sequence[Result], console: Console) -> None:
@@ -52,7 +53,7 @@ def curve_lines(found: Curve) -> Iterator[str]:
             low, high = (_number(each, unit) for each in (min(told), max(told)))
             yield f"{name:<12}{_bars(values, min(told), max(told))}  {low} to {high} {unit}"
     for name, reason in found.unavailable.items():
-        if name != "throttling":  # the sentence says that
+        if name != "throttling":  # the sentence below the results says that
             yield f"{name} unavailable: {reason}"
 
 
@@ -66,7 +67,6 @@ def _print(heading: str, found: Curve, console: Console) -> None:
     for row in curve_rows(found):
         table.add_row(*row)
     console.print(table)
-    console.print(Text(printable(sentence(found))))
 
 
 def _row(each: Interval) -> tuple[str, ...]:
@@ -88,11 +88,8 @@ def _number(value: float, unit: str) -> str:
 
 
 def _bars(values: Sequence[float | None], low: float, high: float) -> str:
-    """A space where nothing was read; a line at half height where nothing changed."""
-    steps = len(_BARS) - 1
+    """A space where nothing was read."""
+    steps = (len(_BARS) - 1) / (max(high - low, _LEAST_SPAN * abs(high)) or 1.0)
     return "".join(
-        " "
-        if value is None
-        else _BARS[round((value - low) / (high - low) * steps) if high > low else steps // 2]
-        for value in values
+        " " if value is None else _BARS[round((value - low) * steps)] for value in values
     )
