@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.measure import accuracy, stats, sustained
@@ -151,14 +152,18 @@ def _sustained(raw: RawArm, settings: MeasurementSettings) -> dict[str, Metric]:
         return {name: unavailable(name, reason) for name in names}
     whole = [each for each in found if isinstance(each, sustained.Curve)]
     latency = stats.over_repeats([each.sustained_p50_ms * _NS_PER_MS for each in whole])
-    slowdown = stats.over_repeats([each.slowdown for each in whole])
-    assert isinstance(slowdown, stats.Figure)  # noqa: S101 - there is a curve
     return {
         "latency_sustained_ms": _from_statistic("latency_sustained_ms", latency),
-        "sustained_slowdown": figure(
-            "sustained_slowdown", slowdown.value, slowdown.ci95, "derived"
-        ),
+        "sustained_slowdown": _slowdown([each.slowdown for each in whole]),
     }
+
+
+def _slowdown(of_repeats: Sequence[float | None]) -> Metric:
+    known = [each for each in of_repeats if each is not None]
+    found = stats.over_repeats(known)
+    if isinstance(found, stats.TooFewSamples) or len(known) < len(of_repeats):
+        return unavailable("sustained_slowdown", sustained.NO_BEGINNING)
+    return figure("sustained_slowdown", found.value, found.ci95, "derived")
 
 
 def _throughput(mean: Metric, settings: MeasurementSettings) -> Metric:

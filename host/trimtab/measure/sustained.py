@@ -1,8 +1,9 @@
 """The curve of a sustained load, and the figure it comes down to; pure functions over a repeat.
 
 The sustained figure is the median over the last third of the time: the heat of a device settles
-within minutes, and a third is enough to be no accident. Where the two halves of that third still
-differ, the check SUSTAINED_SETTLED warns that the load did not last long enough.
+within minutes, and a third is enough to be no accident. Throttling that is under way by then is
+what the figure is to show. Where it only sets in within that third, the third is of two states: the
+check SUSTAINED_SETTLED voids the figure. Where the two halves of the third just differ, it warns.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ LEAST_SAMPLES = 10  # in an interval, on average
 LEAST_INTERVAL_S = 0.5  # two readings of each sensor
 SETTLED_WITHIN = 0.05
 NOT_ASKED = "not a sustained run: ask for --sustain"
+NO_BEGINNING = "throttled in the first interval already: there is no cooler one to compare with"
 CHECK_NAME = "SUSTAINED_SETTLED"
 _METRICS = ("latency_sustained", "sustained")
 _SENSORS = ("temperature_c", "frequency_mhz")
@@ -67,8 +69,15 @@ class Curve:
     unavailable: Mapping[str, str]
 
     @property
-    def slowdown(self) -> float:
+    def slowdown(self) -> float | None:
+        """None: throttled in the first interval already, there is nothing to compare with."""
+        if self.throttling is not None and self.throttling.from_s < self.interval_s:
+            return None
         return self.sustained_p50_ms / self.initial_p50_ms
+
+    @property
+    def throttled_late(self) -> bool:
+        return self.throttling is not None and self.throttling.from_s > self.duration_s * 2 / 3
 
     @property
     def duration_s(self) -> float:
@@ -122,8 +131,8 @@ def sentence(found: Curve) -> str:
     sustained = show_value(found.sustained_p50_ms, "ms")
     initial = show_value(found.initial_p50_ms, "ms")
     first = show_duration(found.interval_s)
-    figure = f"sustained p50 {sustained}, {found.slowdown:.2f} x the first {first} ({initial})"
-    return f"{figure}; {_throttling_text(found)}"
+    compared = f", {found.slowdown:.2f} x the first {first} ({initial})" if found.slowdown else ""
+    return f"sustained p50 {sustained}{compared}; {_throttling_text(found)}"
 
 
 def settled_check(raw: RawArm, settings: MeasurementSettings) -> tuple[Check, ...]:
@@ -131,11 +140,18 @@ def settled_check(raw: RawArm, settings: MeasurementSettings) -> tuple[Check, ..
     found = [each for each in curves(raw) if isinstance(each, Curve)]
     if settings.sustain_s is None or not found:
         return ()
+    advice = "sustain the load longer: it was still changing, or something else disturbed it"
+    late = next((each.throttling for each in found if each.throttled_late), None)
+    if late is not None:
+        seen = (
+            f"throttling set in after {show_duration(late.from_s)}, within the last third, "
+            "of which the sustained figure is"
+        )
+        return (Check(CHECK_NAME, "failed", True, _METRICS, seen, advice),)
     worst = max(each.drift for each in found)
     seen = f"p50 in the two halves of the last third {worst:.1%} apart (limit {SETTLED_WITHIN:.0%})"
     if worst <= SETTLED_WITHIN:
         return (Check(CHECK_NAME, "passed", False, _METRICS, seen),)
-    advice = "sustain the load longer: it was still changing, or something else disturbed it"
     return (Check(CHECK_NAME, "failed", False, _METRICS, seen, advice),)
 
 

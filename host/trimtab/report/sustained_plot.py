@@ -9,7 +9,7 @@ from typing import Any
 
 from trimtab.measure.sustained import Curve, sentence
 from trimtab.report.plot import Point
-from trimtab.report.sustained_view import curves_of, title
+from trimtab.report.sustained_view import curves_of, sensor_gaps, title
 
 _TOP_PX, _BELOW_PX, _MARGIN_PX = 240, 110, 90
 _P50, _P90, _HEAT, _CLOCK, _MARK = "#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7"
@@ -37,7 +37,7 @@ def curve_plots(points: Sequence[Point], has_plotly: bool) -> list[CurvePlot]:
                 CurvePlot(
                     f"{point.number}. {title(point.result, each)}{repeat}",
                     sentence(each),
-                    tuple(f"{name} unavailable: {why}" for name, why in each.unavailable.items()),
+                    sensor_gaps(each),
                     _div(each, f"sustained-{point.number}-{number}", has_plotly or bool(plots)),
                 )
             )
@@ -110,7 +110,7 @@ def _add(
     if row == 1 and values and values[-1] is not None:
         figure.add_annotation(
             text=name, x=middles[-1], y=values[-1], font={"color": colour}, xanchor="left",
-            xshift=6, showarrow=False, row=1, col=1,
+            xshift=6, yanchor="bottom" if name == "p90" else "top", showarrow=False, row=1, col=1,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from trimtab.measure.sustained import Curve, Interval
 from trimtab.measure.wording import decimals, show_duration
 from trimtab.records import Result
-from trimtab.report.sustained_view import curves_of, title
+from trimtab.report.sustained_view import curves_of, sensor_gaps, title
 from trimtab.report.terminal import printable
 
 MOST_ROWS = 12
@@ -52,15 +52,14 @@ def curve_lines(found: Curve) -> Iterator[str]:
         if told:
             low, high = (_number(each, unit) for each in (min(told), max(told)))
             yield f"{name:<12}{_bars(values, min(told), max(told))}  {low} to {high} {unit}"
-    for name, reason in found.unavailable.items():
-        if name != "throttling":  # the sentence below the results says that
-            yield f"{name} unavailable: {reason}"
 
 
 def _print(heading: str, found: Curve, console: Console) -> None:
     console.print(Text(f"\n{printable(heading)}", style="bold"))
     for line in curve_lines(found):
         console.print(Text(line))
+    for gap in sensor_gaps(found):
+        console.print(Text(printable(gap), style="dim"))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in _COLUMNS:
         table.add_column(name, justify="right")

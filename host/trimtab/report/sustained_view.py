@@ -45,6 +45,15 @@ def title(result: Result, found: Curve) -> str:
     )
 
 
+def sensor_gaps(found: Curve) -> tuple[str, ...]:
+    """What is missing from the curve; whether it throttled stands in the sentence."""
+    return tuple(
+        f"{name} unavailable: {reason}"
+        for name, reason in found.unavailable.items()
+        if name != "throttling"
+    )
+
+
 def _told(found: Curve | NoCurve) -> str:
     if isinstance(found, NoCurve):
         return f"sustained load: no curve: {found.reason}"

@@ -75,6 +75,7 @@ def test_the_curve_shows_the_step_and_says_when_throttling_set_in() -> None:
     assert found.intervals[-1].temperature_c == 80.0
     assert (found.intervals[0].frequency_mhz, found.intervals[-1].frequency_mhz) == (1800, 1400)
     assert found.slowdown == pytest.approx(1.42 / 1.08)
+    assert not found.throttled_late
     assert found.throttling is not None
     assert found.throttling.from_s == pytest.approx(250.0)
     assert found.unavailable == {}
@@ -113,7 +114,8 @@ def test_a_device_that_can_tell_and_did_not_throttle_says_so() -> None:
 def test_throttled_from_the_beginning_is_said_to_be() -> None:
     flagged = {"throttled": series(range(-1, 60), [1.0] * 61)}
     found = drawn(a_repeat(lambda at: 1.0, 60.0, flagged))
-    assert "throttling from the first 1 s on: throttled" in sentence(found)
+    assert sentence(found) == "sustained p50 1.00 ms; throttling from the first 1 s on: throttled"
+    assert found.slowdown is None
 
 
 def test_intervals_are_fewer_where_a_load_is_short_or_a_model_slow() -> None:
@@ -225,6 +227,27 @@ def test_a_load_that_has_not_settled_warns_and_voids_nothing(
     (check,) = [each for each in result.checks if each.name == "SUSTAINED_SETTLED"]
     assert (check.outcome, check.invalidates) == (outcome, False)
     assert result.metrics["latency_sustained_ms"].valid
+
+
+def test_throttling_that_sets_in_within_the_last_third_voids_the_sustained_figure(
+    sustained: MakeSustained,
+) -> None:
+    times = np.arange(0, 60, 0.25)
+    frequency = {"frequency_mhz": series(times, np.where(times < 58, 1800.0, 900.0))}
+    repeat = a_repeat(lambda at: 1.0 if at < 58 else 2.0, 60.0, frequency)
+    result = sustained(repeat, checks=(THROTTLED,))
+    for name in ("latency_sustained_ms", "sustained_slowdown"):
+        assert not result.metrics[name].valid
+        assert "throttling set in after 58 s, within the last third" in str(
+            result.metrics[name].reason
+        )
+
+
+def test_a_slowdown_needs_a_beginning_that_was_not_throttled(sustained: MakeSustained) -> None:
+    flagged = {"throttled": series(range(60), [1.0] * 60)}
+    result = sustained(a_repeat(lambda at: 1.0, 60.0, flagged))
+    assert result.metrics["latency_sustained_ms"].value == 1.0
+    assert "throttled in the first interval" in str(result.metrics["sustained_slowdown"].reason)
 
 
 def test_without_a_sustained_load_there_is_no_such_figure(sustained: MakeSustained) -> None:
