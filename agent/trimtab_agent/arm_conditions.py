@@ -29,6 +29,11 @@ def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
             for repeat in repeats
             if repeat.planned_count is not None
         ),
+        "timed_inferences": _joined(
+            f"{len(repeat.latency_ns)} of {repeat.inference_count} (1 in {repeat.timed_every})"
+            for repeat in repeats
+            if repeat.timed_every is not None
+        ),
         "foreign_load_measuring": _joined(f"{load.share:.3f}" for load in loads),
         "start_temperature_c": _joined(
             "unknown" if gate.temperature_c is None else f"{gate.temperature_c:.1f}"

@@ -22,6 +22,7 @@ from trimtab_agent.records import (
     SampleBatch,
     StateChanged,
 )
+from trimtab_agent.sensor_batches import sensor_batches
 from trimtab_agent.watch import Watch
 from trimtab_agent.worker.block_worker import BlockWorker
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, Mode, WorkerTask
@@ -62,6 +63,7 @@ class ArmPasses:
             max_warmup_duration_ns=policy.max_warmup_duration_ns,
             percentile_sample_count=policy.percentile_sample_count,
             target_precision=policy.target_precision,
+            sustain_ns=self.log.view.spec.sustain_ns,
         )
 
         async def hear(message: Message) -> None:
@@ -79,6 +81,11 @@ class ArmPasses:
             batch = SampleBatch(
                 tuple(repeat.start_offset_ns[begin:end]), tuple(repeat.latency_ns[begin:end])
             )
+            await self.log.record(batch, arm.arm.name, index, "measure")
+
+    async def publish_readings(self, arm: ArmProgress, index: int) -> None:
+        """What the sensors told around the last repeat becomes events."""
+        for batch in sensor_batches(arm.repeats[-1].readings):
             await self.log.record(batch, arm.arm.name, index, "measure")
 
     def block_worker(
@@ -182,7 +189,7 @@ class ArmPasses:
     async def _run(
         self, task: WorkerTask, hear: OnMessage, on_start: OnStart | None = None
     ) -> Failure | None:
-        timeout_ns = self.log.view.spec.policy.process_timeout_ns
+        timeout_ns = self.log.view.spec.policy.process_timeout_ns + (task.sustain_ns or 0)
         return await run_worker(task, self.folder, timeout_ns, hear, on_start)
 
     async def _publish(self, message: Message, arm: ArmProgress, repeat_index: int) -> None:

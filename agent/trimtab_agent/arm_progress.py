@@ -37,6 +37,8 @@ class RepeatProgress:
     warmup_spread: float | None = None
     planned_count: int | None = None
     plan_reason: str = ""
+    timed_every: int | None = None
+    inference_count: int | None = None
     gate: Gate | None = None
     load: ForeignLoad | None = None
     readings: tuple[Reading, ...] = ()
@@ -53,6 +55,9 @@ class RepeatProgress:
         if "planned_count" in message:
             self.planned_count = int(message["planned_count"])
             self.plan_reason = str(message["plan_reason"])
+        if "timed_every" in message:
+            self.timed_every = int(message["timed_every"])
+            self.inference_count = int(message["inference_count"])
 
     @property
     def seen(self) -> Seen:

@@ -13,7 +13,7 @@ from trimtab_agent.job_log import JobLog
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import LogLine
 from trimtab_agent.start_gate import pass_start_gate
-from trimtab_agent.watch import Watch
+from trimtab_agent.watch import Watch, reading_period_s
 
 
 @dataclass
@@ -33,7 +33,11 @@ class Attempts:
         while True:
             gate = await pass_start_gate(self.log, arm, index, self.root)
             watch = Watch(
-                self.root, self.passes.clock_origin_ns, arm.arm.cpu_affinity, arm.arm.thread_count
+                self.root,
+                self.passes.clock_origin_ns,
+                arm.arm.cpu_affinity,
+                arm.arm.thread_count,
+                reading_period_s(self.log.view.spec.sustain_ns),
             )
             arm.repeats.append(RepeatProgress(index, gate=gate))
             with self.quiet:
@@ -45,6 +49,7 @@ class Attempts:
             if not await measure_again(self.log, (arm,), index):
                 break
         await self.passes.publish_samples(arm, index)
+        await self.passes.publish_readings(arm, index)
 
 
 async def measure_again(log: JobLog, arms: Sequence[ArmProgress], index: int) -> bool:
@@ -54,7 +59,9 @@ async def measure_again(log: JobLog, arms: Sequence[ArmProgress], index: int) ->
     """
     problems = [spoiled_by(arm.repeats[-1].seen, arm.arm.thread_count) for arm in arms]
     problem = next((each for each in problems if each is not None), None)
-    allowed = log.view.spec.policy.max_retries
+    spec = log.view.spec
+    # What spoils a short repeat (heat, throttling) is what a sustained load is to show.
+    allowed = 0 if spec.sustain_ns is not None else spec.policy.max_retries
     if problem is None or any(arm.failure or len(arm.retries) >= allowed for arm in arms):
         return False
     for arm in arms:

@@ -26,6 +26,7 @@ from trimtab_agent.records import (
     Phase,
     PhaseStarted,
     SampleBatch,
+    SensorBatch,
     SensorInfo,
     Severity,
     StateChanged,
@@ -167,6 +168,10 @@ def _set_kind(message: benchmark_pb2.JobEvent, kind: object, job: JobView) -> No
         message.sample_batch.start_offset_ns.extend(kind.start_offset_ns)
         message.sample_batch.latency_ns.extend(kind.latency_ns)
         message.sample_batch.block_index = kind.block_index
+    elif isinstance(kind, SensorBatch):
+        message.sensor_batch.sensor = kind.sensor
+        message.sensor_batch.offset_ns.extend(kind.offset_ns)
+        message.sensor_batch.values.extend(kind.values)
     elif isinstance(kind, MemoryUse):
         message.memory_measured.CopyFrom(_memory_message(kind))
     elif isinstance(kind, LogLine):

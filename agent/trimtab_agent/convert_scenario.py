@@ -5,10 +5,12 @@ from __future__ import annotations
 from trimtab_protos.errors import SpecInvalid
 from trimtab_protos.v1 import benchmark_pb2
 
+from trimtab_agent.convert_policy import MAX_DURATION_NS, duration_message
 from trimtab_agent.records import JobSpec
 
 MAX_BATCH = 1 << 20
 MAX_RATE_HZ = 10_000.0
+MIN_SUSTAIN_NS = 10**9
 
 
 def batch_size(message: benchmark_pb2.BenchmarkSpec) -> int | None:
@@ -32,11 +34,25 @@ def rate_hz(message: benchmark_pb2.BenchmarkSpec) -> float | None:
     return rate
 
 
+def sustain_ns(message: benchmark_pb2.BenchmarkSpec) -> int | None:
+    """None: no sustained load was asked for. Raises SpecInvalid."""
+    if message.WhichOneof("scenario") != "sustained":
+        return None
+    duration = message.sustained.duration
+    nanoseconds = duration.seconds * 10**9 + duration.nanos
+    if not MIN_SUSTAIN_NS <= nanoseconds <= MAX_DURATION_NS:
+        text = f"must be from a second to a day, was {nanoseconds / 1e9:g} s"
+        raise _invalid("sustained.duration", text)
+    return nanoseconds
+
+
 def set_scenario(message: benchmark_pb2.BenchmarkSpec, spec: JobSpec) -> None:
     if spec.batch_size is not None:
         message.offline.batch_size = spec.batch_size
     elif spec.rate_hz is not None:
         message.periodic.rate_hz = spec.rate_hz
+    elif spec.sustain_ns is not None:
+        message.sustained.duration.CopyFrom(duration_message(spec.sustain_ns))
     else:
         message.single_stream.SetInParent()
 

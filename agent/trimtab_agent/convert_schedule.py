@@ -22,8 +22,11 @@ def blocks_from_message(message: benchmark_pb2.BenchmarkSpec) -> BlockSchedule |
         raise _invalid("arms", f"an interleaved job has exactly two, there are {len(message.arms)}")
     if message.HasField("evaluation"):
         raise _invalid("evaluation", "an interleaved job has none: ask for it in another job")
-    if message.WhichOneof("scenario") == "periodic":
+    scenario = message.WhichOneof("scenario")
+    if scenario == "periodic":
         raise _invalid("periodic", "an interleaved job runs back to back")
+    if scenario == "sustained":
+        raise _invalid("sustained", "an interleaved job runs in short blocks")
     if message.profile_operators:
         raise _invalid("profile_operators", "an interleaved job has no profile")
     schedule = message.interleaved

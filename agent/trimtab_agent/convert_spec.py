@@ -12,7 +12,7 @@ from trimtab_protos.errors import DigestInvalid, NotServed, SpecInvalid
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2
 
 from trimtab_agent.convert_policy import policy_from_message, policy_to_message
-from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario
+from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario, sustain_ns
 from trimtab_agent.convert_schedule import blocks_from_message, set_schedule
 from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Reduction
 
@@ -59,6 +59,7 @@ def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
         rate_hz=rate_hz(message),
         profile_operators=message.profile_operators,
         blocks=blocks_from_message(message),
+        sustain_ns=sustain_ns(message),
     )
 
 
@@ -90,9 +91,7 @@ def check_text(text: str, field: str) -> str:
 
 
 def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
-    scenario = message.WhichOneof("scenario")
     unserved = {
-        "the sustained scenario": scenario == "sustained",
         "a choice of sensors": bool(message.sensors),
         "the top-5 reduction": message.evaluation.reduction == _Evaluation.REDUCTION_TOP5,
     }

@@ -21,13 +21,17 @@ _NS_PER_S = 1e9
 
 @dataclass(frozen=True)
 class Reading:
-    """Of one moment, from the job's start. None: neither kernel nor firmware tells."""
+    """Of one moment, from the job's start. None: neither kernel nor firmware tells.
+
+    ``runnable``: threads of the whole machine that run or wait for a processor.
+    """
 
     offset_ns: int
     frequency_mhz: float | None = None
     flags: tuple[str, ...] | None = None
     throttle_count: int | None = None
     temperature_c: float | None = None
+    runnable: int | None = None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class InterleavedRounds:
         for turn in turns:
             for batch in turn.batches:
                 await self.log.record(batch, turn.arm.arm.name, index, "measure")
+            await self.passes.publish_readings(turn.arm, index)
 
     async def _attempt(self, order: Sequence[ArmProgress], index: int) -> list[Turn]:
         gate = await pass_start_gate(self.log, order[0], index, self.root)

@@ -31,7 +31,7 @@ from trimtab_agent.records import (
     LogLine,
     StateChanged,
 )
-from trimtab_agent.scenario import scenario_conditions
+from trimtab_agent.scenario import policy_to_check, scenario_conditions
 
 _LOG = logging.getLogger(__name__)
 _ROOT = Path("/")
@@ -129,7 +129,7 @@ class _Rounds:
             await self._report(arm)
 
     async def _report(self, arm: ArmProgress) -> None:
-        policy = self.log.view.spec.policy
+        policy = policy_to_check(self.log.view.spec)
         result = await asyncio.to_thread(arm_result, arm, policy, self.surroundings)
         await self.log.record(ArmFinished(result), arm.arm.name)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 MAX_SAMPLES = 1 << 22  # 64 MiB of samples: more would disturb the memory of a small board
 _HEADROOM = 2.0
 _MIN_CAPACITY = 256
-_SETTLING_RUNS = 3  # making room for the samples cools the caches
+SETTLING_RUNS = 3  # making room for the samples cools the caches
 
 Clock = Callable[[], int]
 Run = Callable[[], object]
@@ -94,7 +94,7 @@ def take_samples(run: Run, clock: Clock, limits: Limits, capacity: int) -> Sampl
     while not done and len(samples) < MAX_SAMPLES:
         room = min(capacity, MAX_SAMPLES - len(samples))
         starts, latencies = array("q", bytes(8 * room)), array("q", bytes(8 * room))
-        for _ in range(_SETTLING_RUNS):
+        for _ in range(SETTLING_RUNS):
             run()
         used, done = _fill(run, clock, limits, begin, (starts, latencies, len(samples)))
         begin = starts[0] if begin is None else begin

@@ -20,7 +20,7 @@ def to_plain(value: Any) -> Any:
         plain = {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
         return {_KIND: type(value).__name__, **plain}
     if isinstance(value, tuple):
-        if not value or isinstance(value[0], (int, str)):
+        if not value or isinstance(value[0], (int, float, str)):
             return list(value)
         return [to_plain(item) for item in value]
     if isinstance(value, collections.abc.Mapping):
@@ -58,7 +58,7 @@ def _decode(kind: Any, plain: Any) -> Any:
 
 
 def _decode_tuple(item_kind: Any, plain: Any) -> tuple[Any, ...]:
-    if item_kind in (int, str):
+    if item_kind in (int, float, str):
         return tuple(plain)
     return tuple(_decode(item_kind, item) for item in plain)
 

@@ -86,8 +86,8 @@ class BlockSchedule:
 class JobSpec:
     """``blocks`` None: round-robin repeats; else two arms, interleaved.
 
-    ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back; at most one of the two
-    is set.
+    ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back; ``sustain_ns`` None: as
+    long as the policy says; at most one of the three is set.
     """
 
     arms: tuple[Arm, ...]
@@ -100,6 +100,7 @@ class JobSpec:
     rate_hz: float | None = None
     profile_operators: bool = False
     blocks: BlockSchedule | None = None
+    sustain_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,15 @@ class SampleBatch:
 
 
 @dataclass(frozen=True)
+class SensorBatch:
+    """Readings of one sensor, its unit in its name; offsets on the samples' own clock."""
+
+    sensor: str
+    offset_ns: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class LogLine:
     severity: Severity
     text: str
@@ -195,7 +205,14 @@ class JobFinished:
 
 
 EventKind = (
-    StateChanged | PhaseStarted | SampleBatch | MemoryUse | LogLine | ArmFinished | JobFinished
+    StateChanged
+    | PhaseStarted
+    | SampleBatch
+    | SensorBatch
+    | MemoryUse
+    | LogLine
+    | ArmFinished
+    | JobFinished
 )
 
 

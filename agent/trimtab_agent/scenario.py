@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from trimtab_agent.records import Check, JobSpec
+from trimtab_agent.records import Check, JobSpec, Policy
 
 MISSED_LIMIT = 0.01
 _LATENCY = ("latency",)
@@ -27,7 +27,16 @@ def scenario_conditions(spec: JobSpec) -> dict[str, str]:
         return {"scenario": "batches, back to back", "batch_size": str(spec.batch_size)}
     if spec.rate_hz is not None:
         return {"scenario": "periodic", "rate_hz": f"{spec.rate_hz:g}"}
+    if spec.sustain_ns is not None:
+        return {"scenario": "sustained", "sustain_s": f"{spec.sustain_ns / 1e9:g}"}
     return {"scenario": "back to back"}
+
+
+def policy_to_check(spec: JobSpec) -> Policy:
+    """A sustained load has to last as long as it was asked for, whatever the policy's minimum."""
+    if spec.sustain_ns is None:
+        return spec.policy
+    return replace(spec.policy, min_duration_ns=spec.sustain_ns, max_duration_ns=spec.sustain_ns)
 
 
 def rate_checks(periods: Sequence[Periods]) -> tuple[Check, ...]:

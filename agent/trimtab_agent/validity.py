@@ -87,7 +87,7 @@ def _min_samples(repeats: Sequence[Repeat], policy: Policy) -> Check:
         True,
         _LATENCY,
         seen,
-        f"raise the maximum duration (now {policy.max_duration_ns / 1e9:g} s)",
+        f"let it last longer (now {policy.max_duration_ns / 1e9:g} s at most)",
     )
 
 

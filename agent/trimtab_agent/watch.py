@@ -30,6 +30,12 @@ from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.probes.throttling import throttle_state
 
 PERIOD_S = 0.25  # a few small files each time: far below a thousandth of a processor
+_MOST_READINGS = 4096  # of a sustained load, which may last a day
+
+
+def reading_period_s(sustain_ns: int | None) -> float:
+    """None: no sustained load."""
+    return max(PERIOD_S, (sustain_ns or 0) / 1e9 / _MOST_READINGS)
 
 
 @dataclass
@@ -43,10 +49,10 @@ class Watch:
     clock_origin_ns: int
     cpus: tuple[int, ...]
     threads: int
+    period_s: float = PERIOD_S
     readings: list[Reading] = field(default_factory=list)
     load: ForeignLoad | None = None
     paging: Paging | None = None
-    _runnable: list[int] = field(default_factory=list)
     _worker_pids: set[int] = field(default_factory=set)
     _begin: Usage | None = None
     _paging_before: Paging | None = None
@@ -89,9 +95,10 @@ class Watch:
     def _load(self, end: Usage | None) -> ForeignLoad | None:
         processors = len(self.cpus) or os.cpu_count() or 1
         found = foreign_load(self._begin, end, (), processors)
-        if found is not None and self._runnable and not self.cpus:
+        runnable = [each.runnable for each in self.readings if each.runnable is not None]
+        if found is not None and runnable and not self.cpus:
             own = self.threads + 1  # the worker's, and the agent's that counts
-            found = replace(found, runnable=max(median_low(self._runnable) - own, 0))
+            found = replace(found, runnable=max(median_low(runnable) - own, 0))
         if found is None or found.share <= FOREIGN_LOAD_LIMIT:
             return found  # nobody to name: looking at every process has its price
         elapsed = time.monotonic() - self._processes_at
@@ -102,12 +109,9 @@ class Watch:
     async def _read_on(self) -> None:
         while True:
             self._read()
-            await asyncio.sleep(PERIOD_S)
+            await asyncio.sleep(self.period_s)
 
     def _read(self) -> None:
-        runnable = count_runnable()
-        if runnable is not None:
-            self._runnable.append(runnable)
         throttled = throttle_state(self.root)
         hottest = hottest_zone(self.root)
         self.readings.append(
@@ -117,6 +121,7 @@ class Watch:
                 flags=throttled.active if throttled else None,
                 throttle_count=throttled.count if throttled else None,
                 temperature_c=hottest.celsius if hottest else None,
+                runnable=count_runnable(),
             )
         )
 

@@ -65,6 +65,8 @@ PURPOSES: Mapping[str, str] = {
     "strict": "figures to publish, p99 among them",
 }
 
+SUSTAIN_RANGE_S = (1.0, 86_400.0)
+
 # By MLPerf's rule: measure.stats.required_samples works it out, a test holds the two together.
 PERCENTILE_SAMPLES: Mapping[str, int] = {"p50": 1, "p90": 64, "p99": 662}
 
@@ -106,4 +108,6 @@ def describe(settings: MeasurementSettings) -> str:
         value = getattr(settings, name)
         shown = value if isinstance(value, str) else f"{value:g}"
         parts.append(f"{name}={shown}" + ("" if value == own[name] else "*"))
+    if settings.sustain_s is not None:
+        parts.append(f"sustain_s={settings.sustain_s:g}*")
     return f"policy {settings.policy}: {' '.join(parts)}"

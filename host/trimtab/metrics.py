@@ -40,6 +40,10 @@ METRICS: dict[str, MetricInfo] = {
         _positive("latency_p90_ms", "ms", "lower", "9 of 10 inferences are at most this slow"),
         _positive("latency_p99_ms", "ms", "lower", "99 of 100 inferences are at most this slow"),
         _positive("latency_mean_ms", "ms", "lower", "mean time of one inference"),
+        _positive(
+            "latency_sustained_ms", "ms", "lower", "median over a sustained load's last third"
+        ),
+        _positive("sustained_slowdown", "", "lower", "that over the median of its first interval"),
         _not_negative("io_ms", "ms", "lower", "copying inputs in and outputs out, once"),
         _positive("load_ms", "ms", "lower", "cold load of the model in a fresh process"),
         _positive("first_inference_ms", "ms", "lower", "the first inference after loading"),

@@ -26,6 +26,7 @@ from trimtab.records import (
     Requirement,
     Result,
     Run,
+    SensorSeries,
     TensorInfo,
     UserError,
     Variant,
@@ -35,6 +36,7 @@ from trimtab_protos.digest import digest_bytes
 from trimtab_protos.errors import Failure
 
 UNSORTED_NS = [900, 100, 2**40, 500, 100]
+HEAT = SensorSeries(np.array([5, 2**50]), np.array([50.25, 1 / 3]))
 CHECK = Check("steady", "failed", True, ("latency_p50_ms",), "drifted 9 %", "cool the device")
 
 
@@ -63,6 +65,7 @@ def a_raw_arm() -> RawArm:
             load_ns=5_000_000 + index,
             first_inference_ns=2_000_000,
             io_ns=None if index else 700,
+            sensors={} if index else {"temperature_c": HEAT},
         )
         for index in range(3)
     )
@@ -147,6 +150,10 @@ def assert_same(loaded: Run, saved: Run) -> None:
                     other.first_inference_ns,
                     other.io_ns,
                 )
+                assert set(mine.sensors) == set(other.sensors)
+                for name, series in mine.sensors.items():
+                    assert series.offset_ns.tolist() == other.sensors[name].offset_ns.tolist()
+                    assert series.values.tolist() == other.sensors[name].values.tolist()
 
 
 def _bare(result: Result) -> Result:
@@ -269,10 +276,26 @@ class TestSqliteFile(StoreContract):
         connection = sqlite3.connect(path)
         counts = [
             connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in ("results", "metrics", "repeats", "variants")
+            for table in ("results", "metrics", "repeats", "sensor_readings", "variants")
         ]
         connection.close()
-        assert counts == [0, 0, 0, 0]
+        assert counts == [0, 0, 0, 0, 0]
+
+    def test_a_database_from_before_there_were_readings_is_read_and_takes_them(
+        self, store: RunStore, path: Path
+    ) -> None:
+        store.save(a_run("20260102-030405-ab12"))
+        store.close()
+        connection = sqlite3.connect(path)
+        connection.execute("DROP TABLE sensor_readings")
+        connection.commit()
+        connection.close()
+        with RunStore(f"sqlite:///{path}") as again:
+            raw = again.load("20260102-030405-ab12").results[1].raw
+            assert raw is not None
+            assert [dict(each.sensors) for each in raw.repeats] == [{}, {}, {}]
+            again.save(a_run("20260102-030405-cd34"))
+            assert_same(again.load("20260102-030405-cd34"), a_run("20260102-030405-cd34"))
 
     def test_damaged_samples_are_one_line(self, store: RunStore, path: Path) -> None:
         store.save(a_run())

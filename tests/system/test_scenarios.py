@@ -97,3 +97,65 @@ def test_two_scenarios_at_once_are_refused(trimtab: Trimtab, shared_data: Path) 
         "error: --batch-size and --rate are two scenarios",
         "  give one of the two",
     ]
+
+
+def test_a_sustained_load_has_its_curve_in_every_output(
+    trimtab: Trimtab, shared_data: Path, tmp_path: Path
+) -> None:
+    model = shared_data / "models" / "mnist.onnx"
+    run = trimtab("bench", model, "--sustain", "3s", "--format", "json")
+    assert run.returncode == 0, run.stderr
+    assert "repeats=1*" in run.stderr
+    assert "sustain_s=3*" in run.stderr
+    (result,) = results_of(run)
+    assert (result["settings"]["sustain_s"], result["process_count"]) == (3.0, 1)
+    assert result["conditions"]["scenario"] == "sustained"
+    assert result["conditions"]["timed_inferences"].startswith(f"{result['sample_count']} of ")
+    assert check(result, "MIN_DURATION")["outcome"] == "passed"
+    assert check(result, "INTERVAL_KNOWN")["outcome"] == "unknown"
+    sustained = result["metrics"]["latency_sustained_ms"]
+    assert sustained["ci95"] is None
+    (repeat,) = result["sustained"]["repeats"]
+    assert repeat["sustained_p50_ms"] == sustained["value"] > 0
+    assert len(repeat["intervals"]) == 6
+    assert sum(each["sample_count"] for each in repeat["intervals"]) == result["sample_count"]
+    assert repeat["intervals"][-1]["end_s"] >= 3.0
+    for sensor in ("temperature_c", "frequency_mhz"):
+        told = any(each[sensor] is not None for each in repeat["intervals"])
+        assert told != (sensor in repeat["unavailable"])
+
+    (run_id,) = [each["run_id"] for each in runs_of(trimtab)]
+    assert "in 6 intervals of 0.5 s" in trimtab("runs", "show", run_id).stdout
+    (kept,) = results_of(trimtab("runs", "show", run_id, "--format", "json"))
+    assert kept["sustained"] == result["sustained"]
+    assert trimtab("report", run_id, "-o", "r.html").returncode == 0
+    assert "Sustained load of mnist.onnx" in (tmp_path / "r.html").read_text()
+    assert trimtab("runs", "export", run_id, "-o", "r.trimtab").returncode == 0
+    again = trimtab("runs", "import", "r.trimtab")
+    assert "already there" in again.stderr
+
+
+def runs_of(trimtab: Trimtab) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = json.loads(trimtab("runs", "list", "--format", "json").stdout)[
+        "runs"
+    ]
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rate", 5), "error: --rate and --sustain are two scenarios"),
+        (("--batch-size", 2), "error: --batch-size and --sustain are two scenarios"),
+        (("--compare",), "error: --compare with --eval, --profile, --reference, --rate or "),
+    ],
+)
+def test_a_sustained_load_stands_alone(
+    trimtab: Trimtab, shared_data: Path, options: tuple[Any, ...], message: str
+) -> None:
+    model = shared_data / "models" / "mnist.onnx"
+    run = trimtab("bench", model, "--sustain", "10m", *options)
+    assert run.returncode == 2
+    *_, said, advice = run.stderr.splitlines()
+    assert said.startswith(message)
+    assert advice.startswith("  ")

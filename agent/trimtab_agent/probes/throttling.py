@@ -20,6 +20,7 @@ _LIVE_BITS = {
     3: "soft temperature limit",
 }
 _SINCE_BOOT = 16
+LIVE_FLAGS = tuple(_LIVE_BITS.values())
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ kinds and their fields:
 - ``warmed_up``: count, duration_ns, fastest_ns, settled, spread (the last two null where steadiness
   was not asked for or could not be seen)
 - ``measured``: sample_count, duration_ns (as the timed loop counted them, before any is sent),
-  planned_count, plan_reason (what the pilot fixed, and which minimum or maximum decided)
+  planned_count, plan_reason (what the pilot fixed, and which minimum or maximum decided); of a
+  sustained load instead of the two: timed_every, inference_count (one in how many was timed)
 - ``samples``: start_offset_ns, latency_ns (at most SAMPLES_PER_MESSAGE each, in order)
 - ``ready``: mode "blocks" waits for commands
 - ``block``: block_index, sample_count (its ``samples``, with the same block_index, came before)
@@ -52,7 +53,8 @@ class WorkerTask:
 
     ``clock_origin_ns``: the job's start on ``time.perf_counter_ns`` (CLOCK_MONOTONIC, the same in
     every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
-    (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back.
+    (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
+    ``sustain_ns`` None: no sustained load.
     """
 
     mode: Mode
@@ -82,6 +84,7 @@ class WorkerTask:
     outputs_path: str = ""
     batch_size: int | None = None
     rate_hz: float | None = None
+    sustain_ns: int | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trimtab_agent.measure import Limits, Samples, take_samples
+from trimtab_agent.measure import Limits, Run, Samples, take_samples
 from trimtab_agent.phases import choose_count, take_pilot, warm_up_until_steady
 from trimtab_agent.runtimes.base import Session
+from trimtab_agent.sustained import take_sustained
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.limits import count_limits, warm_up_limits
 from trimtab_agent.worker.loading import start_session
@@ -47,20 +48,27 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
     gc.collect()
     gc.freeze()
     gc.disable()
-    limits = count_limits(task)
+    take = _fixed_count if task.sustain_ns is None else _sustained
     with timed_call(session, task) as call:
-        plan = choose_count(take_pilot(call, clock, limits), limits)
-        fixed = Limits(plan.count, 0, task.max_duration_ns)
-        samples = take_samples(call, clock, fixed, plan.count)
+        samples, told = take(call, task)
     gc.enable()
-    channel.send(
-        "measured",
-        sample_count=len(samples),
-        duration_ns=samples.duration_ns,
-        planned_count=plan.count,
-        plan_reason=plan.reason,
-    )
+    channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns, **told)
     return samples
+
+
+def _fixed_count(call: Run, task: WorkerTask) -> tuple[Samples, dict[str, Any]]:
+    """The samples, and what is told of how many they are."""
+    clock = time.perf_counter_ns
+    limits = count_limits(task)
+    plan = choose_count(take_pilot(call, clock, limits), limits)
+    samples = take_samples(call, clock, Limits(plan.count, 0, task.max_duration_ns), plan.count)
+    return samples, {"planned_count": plan.count, "plan_reason": plan.reason}
+
+
+def _sustained(call: Run, task: WorkerTask) -> tuple[Samples, dict[str, Any]]:
+    taken = take_sustained(call, time.perf_counter_ns, task.sustain_ns or 0)
+    told = {"timed_every": taken.timed_every, "inference_count": taken.inference_count}
+    return taken.samples, told
 
 
 def _io_duration(session: Session, inputs: Tensors) -> int:

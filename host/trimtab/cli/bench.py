@@ -85,6 +85,7 @@ def bench(
       trimtab bench model.onnx --profile
       trimtab bench model.onnx --batch-size 8
       trimtab bench model.onnx --rate 30
+      trimtab bench model.onnx --sustain 10m
       trimtab bench int8.tflite --reference float.tflite --inputs images.npz
       trimtab bench before.onnx after.onnx --compare
     """
@@ -93,9 +94,11 @@ def bench(
     given = overridden({**measure, "policy": None})
     choices = _choices(measure)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
-    if compare and (evaluation or profile or reference or choices.base.rate_hz is not None):
+    paced = choices.base.rate_hz is not None or choices.base.sustain_s is not None
+    if compare and (evaluation or profile or reference or paced):
         raise UserError(
-            "--compare with --eval, --profile, --reference or --rate: only the ratio is measured",
+            "--compare with --eval, --profile, --reference, --rate or --sustain: "
+            "only the ratio is measured",
             "ask for these in a command of their own",
         )
     with scratch_folder() as scratch:

@@ -52,6 +52,7 @@ def print_run_results(run: Run, output: str) -> None:
     """Results and decision in the asked form, on standard output."""
     from trimtab.report import json_output, tables, terminal
     from trimtab.report.profile_view import print_profiles
+    from trimtab.report.sustained_terminal import print_sustained
 
     if output == "json":
         print_json(json_output.run_json(run))
@@ -59,6 +60,7 @@ def print_run_results(run: Run, output: str) -> None:
         console = output_console()
         terminal.print_results(run.results, console)
         print_profiles(run.results, console)
+        print_sustained(run.results, console)
         if run.decision is not None:
             terminal.print_decision(run.decision, run.results, console)
     else:

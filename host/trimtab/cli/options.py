@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from trimtab.measure.agreement import DEFAULT_LIMITS
-from trimtab.measure_policies import PERCENTILE_SAMPLES, POLICIES, policy_fields
+from trimtab.measure_policies import PERCENTILE_SAMPLES, POLICIES, SUSTAIN_RANGE_S, policy_fields
 from trimtab.records import UserError
 
 _SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
-_DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m)?")
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, None: 1.0}
+_DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m|h)?")
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _DURATIONS = {"min_duration": "min_duration_s", "cooldown_timeout": "cooldown_timeout_s"}
+_SCENARIOS = {"batch_size": "batch_size", "rate": "rate_hz", "sustain": "sustain_s"}
 _TAIL = "Take the samples that it needs, over all repeats."
 OUTPUTS = ("table", "json", "csv", "markdown")
 
@@ -78,6 +79,11 @@ def measure_options(command: Command) -> Command:
             type=click.FloatRange(0, 10_000, min_open=True),
             metavar="HZ",
             help="One inference a period, instead of back to back.",
+        ),
+        click.option(
+            "--sustain",
+            metavar="DURATION",
+            help="Keep one process per arm at work for that long, and show how it slows down.",
         ),
     ]
     for option in reversed(options):
@@ -146,7 +152,7 @@ def parse_options(values: tuple[str, ...]) -> dict[str, str]:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds from ``500ms``, ``2s``, ``10m`` or a bare number of seconds."""
+    """Seconds from ``500ms``, ``2s``, ``10m``, ``1h`` or a bare number of seconds."""
     match = _DURATION.fullmatch(text)
     if match is None or float(match["number"]) == 0:
         raise UserError(f"{text}: not a duration", "for example 500ms, 2s, 10m")
@@ -164,19 +170,40 @@ def overridden(measure: dict[str, Any]) -> dict[str, Any]:
         "percentile": measure.get("percentile"),
         "max_start_temperature_c": measure.get("max_start_temperature"),
         "memory_limit_mb": measure.get("memory_limit"),
-        "batch_size": measure.get("batch_size"),
-        "rate_hz": measure.get("rate"),
     }
-    if fields["batch_size"] is not None and fields["rate_hz"] is not None:
-        raise UserError("--batch-size and --rate are two scenarios", "give one of the two")
     for option, field in _DURATIONS.items():
         if measure.get(option) is not None:
             fields[field] = parse_duration(measure[option])
     if measure.get("pin") is not None:
         fields["cpu_affinity"] = parse_processors(measure["pin"])
     given = {name: value for name, value in fields.items() if value is not None}
+    given |= _scenario(measure)
     policy = measure.get("policy")
     return {**policy_fields(policy), **given} if policy else given
+
+
+def _scenario(measure: dict[str, Any]) -> dict[str, Any]:
+    """At most one, in place of the project's. A load is sustained in one process an arm, unless
+    more were asked for."""
+    asked = [name for name in _SCENARIOS if measure.get(name) is not None]
+    if not asked:
+        return {}
+    if len(asked) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in asked[:2])
+        raise UserError(f"{first} and {second} are two scenarios", "give one of the two")
+    fields = {field: measure.get(name) for name, field in _SCENARIOS.items()}
+    if fields["sustain_s"] is not None:
+        fields["sustain_s"] = _sustain(fields["sustain_s"])
+        fields["repeats"] = measure.get("repeats") or 1
+    return fields
+
+
+def _sustain(text: str) -> float:
+    seconds = parse_duration(text)
+    least, most = SUSTAIN_RANGE_S
+    if not least <= seconds <= most:
+        raise UserError(f"--sustain {text}: out of range", "from 1s to 24h, for example 10m")
+    return seconds
 
 
 def parse_processors(text: str) -> tuple[int, ...]:

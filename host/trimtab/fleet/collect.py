@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from trimtab_protos.errors import Failure
 
 from trimtab.fleet.jobs import ArmOutcome, ArmRequest, JobUpdate, Samples
-from trimtab.records import Int64Array, RawArm, RawRepeat
+from trimtab.records import Int64Array, RawArm, RawRepeat, SensorSeries
 
 
 class JobCollector:
@@ -18,6 +19,7 @@ class JobCollector:
     def __init__(self, arms: tuple[ArmRequest, ...]) -> None:
         self._arms = {arm.name: arm for arm in arms}
         self._samples: dict[tuple[str, int], list[Samples]] = defaultdict(list)
+        self._sensors: dict[tuple[str, int], dict[str, list[SensorSeries]]] = defaultdict(dict)
         self._outcomes: dict[str, ArmOutcome] = {}
         self.last_sequence = 0
         self.terminal_state = ""
@@ -29,6 +31,9 @@ class JobCollector:
         self.last_sequence = update.sequence
         if update.samples is not None:
             self._samples[update.arm, update.repeat_index].append(update.samples)
+        if update.readings is not None:
+            sensors = self._sensors[update.arm, update.repeat_index]
+            sensors.setdefault(update.readings.sensor, []).append(update.readings.series)
         if update.outcome is not None:
             self._outcomes[update.arm] = update.outcome
         if update.terminal_state:
@@ -81,6 +86,7 @@ class JobCollector:
                 load_ns=outcome.load_ns[position],
                 first_inference_ns=outcome.first_inference_ns[position],
                 io_ns=outcome.io_ns[position] if position < len(outcome.io_ns) else None,
+                sensors=_whole(self._sensors.get((arm, index), {})),
             )
             for position, index in enumerate(measured[:complete])
             for parts in [self._samples[arm, index]]
@@ -117,6 +123,16 @@ def _by_block(parts: list[Samples]) -> dict[int, Int64Array]:
     return {
         block: _joined([part.latency_ns for part in parts if part.block_index == block])
         for block in sorted({part.block_index for part in parts})
+    }
+
+
+def _whole(sensors: Mapping[str, Sequence[SensorSeries]]) -> dict[str, SensorSeries]:
+    return {
+        name: SensorSeries(
+            np.concatenate([part.offset_ns for part in parts]),
+            np.concatenate([part.values for part in parts]),
+        )
+        for name, parts in sensors.items()
     }
 
 

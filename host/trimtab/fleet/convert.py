@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure, status_to_failure
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2, device_pb2
@@ -15,12 +16,13 @@ from trimtab.fleet.jobs import (
     DeviceInfo,
     JobRequest,
     JobUpdate,
+    Readings,
     RuntimeInfo,
     Samples,
     SensorInfo,
     int64,
 )
-from trimtab.records import Check, MeasurementSettings, Outcome, TensorInfo
+from trimtab.records import Check, MeasurementSettings, Outcome, SensorSeries, TensorInfo
 
 _OUTCOMES: dict[int, Outcome] = {
     benchmark_pb2.ValidityCheck.OUTCOME_PASSED: "passed",
@@ -101,6 +103,8 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
         common["samples"] = Samples(
             int64(batch.start_offset_ns), int64(batch.latency_ns), batch.block_index
         )
+    elif kind == "sensor_batch":
+        common["readings"] = _readings(event.sensor_batch)
     elif kind == "arm_finished":
         common["outcome"] = _outcome(event.arm_finished.result)
         common["arm"] = event.arm_finished.result.arm
@@ -111,6 +115,14 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
         common["terminal_state"] = _state(job.state)
         common["failure"] = _failure(job)
     return JobUpdate(**common)
+
+
+def _readings(batch: benchmark_pb2.SensorBatch) -> Readings:
+    """A sensor may say "not a number": that is no reading."""
+    values = np.array(batch.values, dtype=np.float64)
+    told = np.isfinite(values)
+    series = SensorSeries(int64(batch.offset_ns)[: len(values)][told], values[told])
+    return Readings(batch.sensor, series)
 
 
 def _schedule(request: JobRequest) -> dict[str, Any]:
@@ -151,6 +163,8 @@ def _set_scenario(spec: benchmark_pb2.BenchmarkSpec, settings: MeasurementSettin
         spec.offline.batch_size = settings.batch_size
     elif settings.rate_hz is not None:
         spec.periodic.rate_hz = settings.rate_hz
+    elif settings.sustain_s is not None:
+        spec.sustained.duration.CopyFrom(duration_to_proto(settings.sustain_s))
     else:
         spec.single_stream.SetInParent()
 

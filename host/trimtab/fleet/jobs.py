@@ -16,6 +16,7 @@ from trimtab.records import (
     EvaluationSet,
     Int64Array,
     MeasurementSettings,
+    SensorSeries,
     TensorInfo,
 )
 
@@ -112,6 +113,12 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Readings:
+    sensor: str
+    series: SensorSeries
+
+
+@dataclass(frozen=True)
 class ArmOutcome:
     """The device's own summary of an arm, without samples."""
 
@@ -136,7 +143,7 @@ class ArmOutcome:
 
 @dataclass(frozen=True)
 class JobUpdate:
-    """One event; at most one of the last five is set. ``terminal_state`` ends the job."""
+    """One event; at most one of the last six is set. ``terminal_state`` ends the job."""
 
     sequence: int
     arm: str = ""
@@ -145,6 +152,7 @@ class JobUpdate:
     state: str = ""
     repeat_count: int = 0
     samples: Samples | None = None
+    readings: Readings | None = None
     outcome: ArmOutcome | None = None
     log: tuple[str, str] | None = None
     terminal_state: str = ""

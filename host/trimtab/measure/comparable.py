@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trimtab.measure.wording import show_duration
 from trimtab.records import Result
 
 TEMPERATURE_BAND_C = 5.0
@@ -44,8 +45,7 @@ def _settings(a: Result, b: Result) -> Iterator[Difference]:
         "accelerator": (_accelerator(a), _accelerator(b)),
         "runtime options": (_options(a), _options(b)),
         "input shapes": (_shapes(a), _shapes(b)),
-        "batch size": (_batch_size(a), _batch_size(b)),
-        "rate": (_rate(a), _rate(b)),
+        "scenario": (_scenario(a), _scenario(b)),
     }
     if a.device.device_id != b.device.device_id:
         yield Difference("device", _device(a), _device(b))
@@ -93,13 +93,15 @@ def _options(result: Result) -> str:
     return ", ".join(f"{key}={value}" for key, value in options) or "none"
 
 
-def _batch_size(result: Result) -> str:
-    return str(result.settings.batch_size or "the file's")
-
-
-def _rate(result: Result) -> str:
-    rate = result.settings.rate_hz
-    return "back to back" if rate is None else f"{rate:g} Hz"
+def _scenario(result: Result) -> str:
+    settings = result.settings
+    if settings.batch_size is not None:
+        return f"batches of {settings.batch_size}"
+    if settings.rate_hz is not None:
+        return f"{settings.rate_hz:g} inferences a second"
+    if settings.sustain_s is not None:
+        return f"sustained for {show_duration(settings.sustain_s)}"
+    return "back to back"
 
 
 def _shapes(result: Result) -> str:

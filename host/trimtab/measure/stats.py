@@ -103,7 +103,7 @@ def statistic(name: str, repeats: Sequence[Int64Array]) -> Figure | TooFewSample
     return Figure(found.value, _widened(found.ci95, _half_sample_bias(reduce, measured)))
 
 
-def over_repeats(values: Sequence[int]) -> Figure | TooFewSamples:
+def over_repeats(values: Sequence[float]) -> Figure | TooFewSamples:
     """Figures of which a repeat has just one, such as its load time: their geometric mean."""
     if not values:
         return TooFewSamples(1, 0)

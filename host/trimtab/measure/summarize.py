@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.measure import accuracy, stats
+from trimtab.measure import accuracy, stats, sustained
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
 from trimtab.records import (
@@ -61,12 +62,13 @@ def summarize(
     figures: dict[str, Metric] = {}
     figures |= _latencies(raw)
     figures["throughput_per_s"] = _throughput(figures["latency_mean_ms"], settings)
+    figures |= _sustained(raw, settings)
     figures |= _once_a_repeat(raw)
     figures |= {name: _memory(raw, name, key) for name, key in _MEMORY.items()}
     figures |= {name: _absent(raw, name, "the device reported no energy") for name in _ENERGY}
     figures |= _sizes(artifact)
     figures["accuracy"] = _accuracy(raw, scoring)
-    checks = (*raw.checks, *_interval_check(settings))
+    checks = _all_checks(raw, settings)
     return {name: judged(name, figures[name], checks) for name in METRICS if name in figures}
 
 
@@ -86,7 +88,7 @@ def build_result(
         artifact=artifact,
         settings=settings,
         metrics=summarize(raw, artifact, settings, scoring),
-        checks=(*raw.checks, *_interval_check(settings)) if raw.failure is None else raw.checks,
+        checks=_all_checks(raw, settings),
         conditions=raw.conditions,
         runtime_version=raw.runtime_version,
         runtime_package=raw.runtime_package,
@@ -113,6 +115,14 @@ def figure(
     return Metric(value, METRICS[name].unit, provenance, ci95)
 
 
+def _all_checks(raw: RawArm, settings: MeasurementSettings) -> tuple[Check, ...]:
+    """The device's, and those that the host makes of the samples; a failed arm has no more."""
+    if raw.failure is not None:
+        return raw.checks
+    own = (*_interval_check(settings), *sustained.settled_check(raw, settings))
+    return (*raw.checks, *own)
+
+
 def _interval_check(settings: MeasurementSettings) -> tuple[Check, ...]:
     """One process says nothing of how much the next one would differ."""
     if settings.repeats > 1:
@@ -128,6 +138,32 @@ def _latencies(raw: RawArm) -> dict[str, Metric]:
         name: _from_statistic(name, stats.statistic(wanted, samples))
         for name, wanted in _LATENCIES.items()
     }
+
+
+def _sustained(raw: RawArm, settings: MeasurementSettings) -> dict[str, Metric]:
+    """The repeat is the unit here too: of a single one there is no interval."""
+    names = ("latency_sustained_ms", "sustained_slowdown")
+    if settings.sustain_s is None:
+        return {name: unavailable(name, sustained.NOT_ASKED) for name in names}
+    found = sustained.curves(raw)
+    missing = [each.reason for each in found if isinstance(each, sustained.NoCurve)]
+    if missing or not found:
+        reason = missing[0] if missing else "no repeat was measured"
+        return {name: unavailable(name, reason) for name in names}
+    whole = [each for each in found if isinstance(each, sustained.Curve)]
+    latency = stats.over_repeats([each.sustained_p50_ms * _NS_PER_MS for each in whole])
+    return {
+        "latency_sustained_ms": _from_statistic("latency_sustained_ms", latency),
+        "sustained_slowdown": _slowdown([each.slowdown for each in whole]),
+    }
+
+
+def _slowdown(of_repeats: Sequence[float | None]) -> Metric:
+    known = [each for each in of_repeats if each is not None]
+    found = stats.over_repeats(known)
+    if isinstance(found, stats.TooFewSamples) or len(known) < len(of_repeats):
+        return unavailable("sustained_slowdown", sustained.NO_BEGINNING)
+    return figure("sustained_slowdown", found.value, found.ci95, "derived")
 
 
 def _throughput(mean: Metric, settings: MeasurementSettings) -> Metric:

@@ -13,6 +13,7 @@ FILE_METRICS = frozenset({"size_mb", "download_mb", "compression_ratio"})
 _COMPUTED_FROM = {
     "throughput_per_s": "latency_mean_ms",
     "speedup": "latency_p50_ms",
+    "sustained_slowdown": "latency_sustained_ms",
     "accuracy_drop": "accuracy",
     "accuracy_retention": "accuracy",
     "agreement": "accuracy",
@@ -21,9 +22,17 @@ _COMPUTED_FROM = {
 }
 
 
+# A load is sustained to see whether the device throttles: that voids the ordinary latencies, which
+# are then of two states, and not the figures of the state that it ends in.
+_SHOWN_BY = {
+    "latency_sustained_ms": "NOT_THROTTLED",
+    "sustained_slowdown": "NOT_THROTTLED",
+}
+
+
 def speaks_of(check: Check, metric: str) -> bool:
     """A check may name a whole family: ``latency`` speaks of ``latency_p50_ms``."""
-    if metric in FILE_METRICS:
+    if metric in FILE_METRICS or _SHOWN_BY.get(metric) == check.name:
         return False
     if not check.metrics:
         return True

@@ -9,6 +9,7 @@ from trimtab.records import Metric
 _SIGNIFICANT = 3
 _FRACTION_DECIMALS = 4
 _MOST_DECIMALS = 9
+_MINUTE_S = 60
 
 
 def show(metric: Metric) -> str:
@@ -33,6 +34,16 @@ def show_interval(metric: Metric, places: int | None = None) -> str:
     digits = decimals(metric.value, metric.unit) if places is None else places
     low, high = metric.ci95
     return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def show_duration(seconds: float) -> str:
+    """``4 min 10 s``, ``10 min``, ``0.5 s``; below a minute with up to two decimals."""
+    if seconds < _MINUTE_S:
+        return f"{round(seconds, 2):g} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    hours, minutes = divmod(minutes, _MINUTE_S)
+    parts = {"h": hours, "min": minutes, "s": rest}
+    return " ".join(f"{count} {unit}" for unit, count in parts.items() if count)
 
 
 def decimals(value: float, unit: str) -> int:

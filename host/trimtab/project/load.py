@@ -20,6 +20,7 @@ from trimtab.records import UserError
 
 PROJECT_FILE = "trimtab.toml"
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_SCENARIOS = ("batch_size", "rate_hz", "sustain_s")
 _MODEL_SUFFIXES = (".onnx", ".tflite", ".pte")
 _T = TypeVar("_T")
 
@@ -113,9 +114,11 @@ def _check_measure(measure: MeasureSettings) -> None:
     for index, name in enumerate(measure.runtimes):
         if name not in known:
             raise Problem(("measure", "runtimes", index), *unknown("runtime", name, known))
-    if measure.batch_size is not None and measure.rate_hz is not None:
+    scenarios = [name for name in _SCENARIOS if getattr(measure, name) is not None]
+    if len(scenarios) > 1:
+        first, second = scenarios[:2]
         raise Problem(
-            ("measure", "rate_hz"), "rate_hz and batch_size are two scenarios", "one of the two"
+            ("measure", second), f"{second} and {first} are two scenarios", "one of the two"
         )
     if measure.min_duration_s > measure.max_duration_s:
         raise Problem(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, PolicyName
+from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, SUSTAIN_RANGE_S, PolicyName
 from trimtab.records import MeasurementSettings, Objective, Requirement
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -78,15 +78,20 @@ class MeasureSettings(Settings):
     ] = Field(default_factory=dict)
     batch_size: int | None = Field(default=None, ge=1, le=1 << 20)
     rate_hz: float | None = Field(default=None, gt=0, le=10_000)
+    sustain_s: float | None = Field(default=None, ge=SUSTAIN_RANGE_S[0], le=SUSTAIN_RANGE_S[1])
 
     @model_validator(mode="before")
     @classmethod
     def _under_policy(cls, given: Any) -> Any:
-        """The file's own settings over the policy's; an unknown policy is refused as a field."""
+        """The file's own settings over the policy's; an unknown policy is refused as a field.
+
+        A load is sustained in one process, unless the file says more.
+        """
         if not isinstance(given, dict):
             return given
         name = given.get("policy", DEFAULT_POLICY)
-        return {**POLICIES[name], **given} if name in tuple(POLICIES) else given
+        once = {"repeats": 1} if given.get("sustain_s") is not None else {}
+        return {**POLICIES[name], **once, **given} if name in tuple(POLICIES) else given
 
     @property
     def base(self) -> MeasurementSettings:

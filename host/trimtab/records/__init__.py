@@ -22,11 +22,13 @@ from trimtab.records.errors import (
 )
 from trimtab.records.measured import (
     Check,
+    Float64Array,
     Int64Array,
     MeasurementSettings,
     Outcome,
     RawArm,
     RawRepeat,
+    SensorSeries,
     TensorInfo,
 )
 from trimtab.records.results import (
@@ -44,6 +46,7 @@ __all__ = [
     "DeviceDecision",
     "DeviceRef",
     "EvaluationSet",
+    "Float64Array",
     "Int64Array",
     "MeasurementSettings",
     "Metric",
@@ -56,6 +59,7 @@ __all__ = [
     "Requirement",
     "Result",
     "Run",
+    "SensorSeries",
     "TensorInfo",
     "UserError",
     "Variant",

@@ -14,6 +14,7 @@ from trimtab_protos.errors import Failure
 from trimtab.operator_profile import OperatorProfile
 
 Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
 Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
 
 
@@ -30,8 +31,19 @@ class Check:
 
 
 @dataclass(frozen=True)
+class SensorSeries:
+    """What one sensor told around a repeat; offsets on the clock of the samples' starts."""
+
+    offset_ns: Int64Array
+    values: Float64Array
+
+
+@dataclass(frozen=True)
 class RawRepeat:
-    """One process's samples: nanoseconds, in the order they were taken."""
+    """One process's samples: nanoseconds, in the order they were taken.
+
+    ``sensors``: by names that hold their unit, ``temperature_c``; who told nothing is not there.
+    """
 
     index: int
     start_offset_ns: Int64Array
@@ -39,6 +51,7 @@ class RawRepeat:
     load_ns: int
     first_inference_ns: int
     io_ns: int | None
+    sensors: Mapping[str, SensorSeries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,7 @@ class MeasurementSettings:
     """What was asked of an arm; everything that was in force is written down, defaults too.
 
     ``batch_size`` None: as the file has it, open ones 1. ``rate_hz`` None: back to back.
+    ``sustain_s`` None: no sustained load, as long as the minimums say.
     The defaults are those of the policy ``quick``. None: not asked for. ``cpu_affinity`` empty: not
     pinned. ``max_retries`` is of an arm, ``steady_tolerance`` and ``target_precision`` are shares.
     """
@@ -112,3 +126,4 @@ class MeasurementSettings:
     cooldown_timeout_s: float = 300.0
     cpu_affinity: tuple[int, ...] = ()
     memory_limit_mb: float | None = None
+    sustain_s: float | None = None

@@ -11,6 +11,7 @@ from trimtab.records import Run, UserError
 from trimtab.report.diagnostics_view import COLUMNS
 from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
+from trimtab.report.sustained_plot import curve_plots
 
 
 def write_report(run: Run, path: Path) -> None:
@@ -46,5 +47,9 @@ def render_report(run: Run) -> str:
     )
     page = build_page(run)
     plot = Markup(plot_html(page.points))  # noqa: S704 - plotly's own markup, its texts escaped
+    curves = [
+        {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
+        for each in curve_plots(page.points, has_plotly=bool(plot))
+    ]
     template = environment.get_template("report.html.j2")
-    return template.render(page=page, plot=plot, diagnostics_columns=COLUMNS)
+    return template.render(page=page, plot=plot, curves=curves, diagnostics_columns=COLUMNS)

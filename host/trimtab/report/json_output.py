@@ -12,6 +12,7 @@ from trimtab.decide.labels import chosen_label
 from trimtab.records import Artifact, Check, Decision, DeviceDecision, Metric, Result, Run, Variant
 from trimtab.report.diagnostics_view import diagnostics_json
 from trimtab.report.profile_view import profile_json
+from trimtab.report.sustained_view import sustained_json
 from trimtab.store.decisions import position_of
 
 BENCH_SCHEMA = "trimtab.bench/1"
@@ -60,6 +61,7 @@ def _result(result: Result) -> Json:
         "diagnostics": diagnostics_json(result),
         "conditions": dict(result.conditions),
         "profile": profile_json(result.raw.profile) if result.raw is not None else None,
+        "sustained": sustained_json(result),
     }
 
 

@@ -17,6 +17,7 @@ from trimtab.store.decisions import position_of
 _HEADLINE_METRICS = (
     "latency_p50_ms",
     "latency_p90_ms",
+    "latency_sustained_ms",
     "accuracy",
     "accuracy_drop",
     "speedup",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from trimtab.measure.wording import show
 from trimtab.records import Result
+from trimtab.report.sustained_view import sustained_notes
 
 
 def scenario_notes(results: Sequence[Result]) -> list[str]:
-    """Batches with their throughput, and rates; nothing for one inference after the other."""
+    """Batches with their throughput, rates, sustained loads; nothing for one after the other."""
     measured = [result for result in results if result.error is None]
     sizes = dict.fromkeys(each.settings.batch_size for each in measured if each.settings.batch_size)
     rates = dict.fromkeys(each.settings.rate_hz for each in measured if each.settings.rate_hz)
@@ -22,4 +23,5 @@ def scenario_notes(results: Sequence[Result]) -> list[str]:
         if result.settings.batch_size is not None
     )
     notes.extend(f"latencies at {rate:g} inferences a second, not back to back" for rate in rates)
+    notes.extend(sustained_notes(measured))
     return notes

@@ -18,6 +18,7 @@ from trimtab.records import (
     ArtifactFile,
     Check,
     DeviceRef,
+    Float64Array,
     Int64Array,
     MeasurementSettings,
     Metric,
@@ -30,6 +31,7 @@ from trimtab.records import (
 
 Plain = dict[str, Any]
 _SAMPLE_TYPE = "<i8"
+_READING_TYPE = "<f8"
 
 
 def pack_samples(samples: Int64Array) -> bytes:
@@ -39,6 +41,15 @@ def pack_samples(samples: Int64Array) -> bytes:
 def unpack_samples(blob: bytes) -> Int64Array:
     """Raises zlib.error or ValueError for anything that :func:`pack_samples` did not write."""
     return np.frombuffer(zlib.decompress(blob), dtype=_SAMPLE_TYPE).astype(np.int64)
+
+
+def pack_readings(values: Float64Array) -> bytes:
+    return zlib.compress(np.asarray(values, dtype=_READING_TYPE).tobytes())
+
+
+def unpack_readings(blob: bytes) -> Float64Array:
+    """Raises zlib.error or ValueError for anything that :func:`pack_readings` did not write."""
+    return np.frombuffer(zlib.decompress(blob), dtype=_READING_TYPE).astype(np.float64)
 
 
 def plain(value: Any) -> Any:

@@ -86,12 +86,14 @@ def _prepare(engine: Engine) -> None:
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         if _is_current(engine, connection):  # another process was faster
             return
+        is_new = not inspect(connection).has_table(SchemaRow.__tablename__)
         Base.metadata.create_all(connection)
-        connection.execute(SchemaRow.__table__.insert().values(version=SCHEMA_VERSION))  # type: ignore[attr-defined]
+        if is_new:
+            connection.execute(SchemaRow.__table__.insert().values(version=SCHEMA_VERSION))  # type: ignore[attr-defined]
 
 
 def _is_current(engine: Engine, connection: Connection) -> bool:
-    """False: an empty database. Raises UserError where it is not ours, or newer than we are."""
+    """False: a table is missing. Raises UserError where it is not ours, or newer than we are."""
     tables = inspect(connection).get_table_names()
     if SchemaRow.__tablename__ not in tables:
         if tables:
@@ -107,7 +109,7 @@ def _is_current(engine: Engine, connection: Connection) -> bool:
             f"{SCHEMA_VERSION})",
             f"upgrade trimtab, {_ELSEWHERE}",
         )
-    return True
+    return set(Base.metadata.tables) <= set(tables)
 
 
 def _user_error(engine: Engine, text: str) -> UserError:

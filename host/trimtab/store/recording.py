@@ -1,8 +1,8 @@
 """Recordings: a run with all its raw samples in one file that another machine can read.
 
 A zip of ``manifest.json`` (schema, version, and size and SHA-256 of every other member),
-``run.json``, and the samples as ``samples/*.npy``: little-endian 64-bit integers, one axis. The
-same run gives the same bytes.
+``run.json``, and the samples as ``samples/*.npy``: little-endian 64-bit integers (the readings of
+sensors: doubles), one axis. The same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from trimtab.records import Int64Array, Run, UserError
-from trimtab.store.recording_document import WrongDocument, run_document, run_from_document
+from trimtab.records import Run, UserError
+from trimtab.store.recording_document import (
+    Array,
+    WrongDocument,
+    run_document,
+    run_from_document,
+)
 
 SCHEMA = "trimtab.recording"
 VERSION = 1
 _MANIFEST, _RUN = "manifest.json", "run.json"
 _SAMPLES = re.compile(r"samples/[0-9]+-[0-9]+-[a-z0-9_]+\.npy")
-_SAMPLE_TYPE = np.dtype("<i8")
+_TYPES = (np.dtype("<i8"), np.dtype("<f8"))
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_BYTES = 2**30
 _MAX_DOCUMENT_BYTES = 2**26
@@ -161,23 +166,24 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         return member.read(info.file_size + 1)
 
 
-def _npy(samples: Int64Array) -> bytes:
+def _npy(samples: Array) -> bytes:
     file = io.BytesIO()
-    whole = np.ascontiguousarray(samples, dtype=_SAMPLE_TYPE)
+    whole = np.ascontiguousarray(samples, dtype=samples.dtype.newbyteorder("<"))
     np.lib.format.write_array(file, whole, version=(1, 0), allow_pickle=False)
     return file.getvalue()
 
 
-def _samples(name: str, data: bytes) -> Int64Array:
+def _samples(name: str, data: bytes) -> Array:
     """Nothing is allocated by what the header claims: it must fit the bytes that are there."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
         raise WrongDocument(f"{name} is of another .npy version")
     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     begin = file.tell()
-    if dtype != _SAMPLE_TYPE or shape != ((len(data) - begin) // 8,) or (len(data) - begin) % 8:
-        raise WrongDocument(f"{name} does not hold 64-bit integers on one axis")
-    return np.frombuffer(data, _SAMPLE_TYPE, offset=begin).astype(np.int64)
+    count, rest = divmod(len(data) - begin, 8)
+    if dtype not in _TYPES or shape != (count,) or rest:
+        raise WrongDocument(f"{name} does not hold 64-bit numbers on one axis")
+    return np.frombuffer(data, dtype, offset=begin).astype(dtype.newbyteorder("="))
 
 
 def _json(document: object) -> bytes:

@@ -13,12 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from trimtab.metrics import METRICS
 from trimtab.records import (
     Artifact,
     DeviceRef,
+    Float64Array,
     Int64Array,
     Metric,
     NotChosen,
@@ -28,13 +30,15 @@ from trimtab.records import (
     Requirement,
     Result,
     Run,
+    SensorSeries,
     Variant,
 )
 from trimtab.store.codec import plain
 from trimtab.store.decisions import decision_document, decision_from
 
 Document = dict[str, Any]
-Arrays = Mapping[str, Int64Array]
+Array = Int64Array | Float64Array
+Arrays = Mapping[str, Array]
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 _RUN_FIELDS = {"run_id", "name", "created", "variants", "results", "decision"}
 _R = TypeVar("_R")
@@ -60,9 +64,9 @@ class _Decision:
     devices: tuple[_DeviceDecision, ...]
 
 
-def run_document(run: Run) -> tuple[Document, dict[str, Int64Array]]:
+def run_document(run: Run) -> tuple[Document, dict[str, Array]]:
     """The document, and the arrays by the names it refers to them with."""
-    arrays: dict[str, Int64Array] = {}
+    arrays: dict[str, Array] = {}
     return {
         "run_id": run.run_id,
         "name": run.name,
@@ -115,7 +119,7 @@ def _variant_document(variant: Variant) -> Document:
     return document
 
 
-def _result_document(result: Result, position: int, arrays: dict[str, Int64Array]) -> Document:
+def _result_document(result: Result, position: int, arrays: dict[str, Array]) -> Document:
     artifact = _without_folders(result.artifact)
     document: Document = plain(dataclasses.replace(result, artifact=artifact, raw=None))
     if result.raw is not None:
@@ -129,16 +133,29 @@ def _result_document(result: Result, position: int, arrays: dict[str, Int64Array
     return document
 
 
-def _repeat_document(repeat: RawRepeat, place: str, arrays: dict[str, Int64Array]) -> Document:
+def _repeat_document(repeat: RawRepeat, place: str, arrays: dict[str, Array]) -> Document:
     document: Document = {}
     for field in dataclasses.fields(repeat):
         value = getattr(repeat, field.name)
         if _is_array(field.name):
             document[field.name] = f"samples/{place}-{field.name}.npy"
             arrays[document[field.name]] = value
+        elif field.name == "sensors":
+            document["sensors"] = _sensor_documents(repeat, place, arrays)
         else:
             document[field.name] = plain(value)
     return document
+
+
+def _sensor_documents(repeat: RawRepeat, place: str, arrays: dict[str, Array]) -> Document:
+    """Sensors are numbered: a name that came over the wire is none of a file's."""
+    documents: Document = {}
+    for number, (sensor, series) in enumerate(sorted(repeat.sensors.items())):
+        beginning = f"samples/{place}-sensor_{number}"
+        names = {"offset_ns": f"{beginning}_offset_ns.npy", "values": f"{beginning}_values.npy"}
+        arrays |= {names["offset_ns"]: series.offset_ns, names["values"]: series.values}
+        documents[sensor] = names
+    return documents
 
 
 def _without_folders(artifact: Artifact) -> Artifact:
@@ -173,17 +190,44 @@ def _raw(document: object, where: str, arrays: Arrays, used: set[str]) -> RawArm
 def _repeat(document: object, where: str, arrays: Arrays, used: set[str]) -> RawRepeat:
     if not isinstance(document, dict):
         raise WrongDocument(f"{where} is not an object")
-    samples = {}
-    for name in filter(_is_array, document):
-        member = document[name]
-        if not isinstance(member, str) or member not in arrays or member in used:
-            raise WrongDocument(f"{where}.{name} refers to samples that are not there")
-        used.add(member)
-        samples[name] = arrays[member]
-    repeat = _checked(RawRepeat, document, where, **samples)
+    known: dict[str, Any] = {
+        name: _array(document[name], np.int64, f"{where}.{name}", arrays, used)
+        for name in filter(_is_array, document)
+    }
+    if "sensors" in document:
+        known["sensors"] = _sensors(document["sensors"], f"{where}.sensors", arrays, used)
+    repeat = _checked(RawRepeat, document, where, **known)
     if len(repeat.start_offset_ns) != len(repeat.latency_ns):
         raise WrongDocument(f"{where}: as many start times as latencies are needed")
     return repeat
+
+
+def _sensors(
+    document: object, where: str, arrays: Arrays, used: set[str]
+) -> dict[str, SensorSeries]:
+    found = {}
+    for sensor, members in _valid(dict[str, dict[str, str]], document, where).items():
+        here = f"{where}.{sensor[:40]}"
+        if set(members) != {"offset_ns", "values"}:
+            raise WrongDocument(f"{here} has other fields than readings have")
+        series = SensorSeries(
+            _array(members["offset_ns"], np.int64, f"{here}.offset_ns", arrays, used),
+            _array(members["values"], np.float64, f"{here}.values", arrays, used),
+        )
+        if len(series.offset_ns) != len(series.values) or not np.isfinite(series.values).all():
+            raise WrongDocument(f"{here}: as many times as finite values are needed")
+        found[sensor] = series
+    return found
+
+
+def _array(member: object, kind: type, where: str, arrays: Arrays, used: set[str]) -> Any:
+    """Each array of the file is referred to once."""
+    if not isinstance(member, str) or member not in arrays or member in used:
+        raise WrongDocument(f"{where} refers to samples that are not there")
+    if arrays[member].dtype != kind:
+        raise WrongDocument(f"{where} refers to samples of another type")
+    used.add(member)
+    return arrays[member]
 
 
 def _checked(record: type[_R], document: object, where: str, **known: Any) -> _R:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from trimtab.records import Metric, Provenance, RawRepeat, Result, Run, Variant
+from trimtab.records import Metric, Provenance, RawRepeat, Result, Run, SensorSeries, Variant
 from trimtab.store import codec
 from trimtab.store.decisions import decision_document, decision_from
-from trimtab.store.schema import MetricRow, RepeatRow, ResultRow, RunRow, VariantRow
+from trimtab.store.schema import MetricRow, RepeatRow, ResultRow, RunRow, SensorRow, VariantRow
 
 
 def run_row(run: Run) -> RunRow:
@@ -82,6 +82,15 @@ def _repeat_row(repeat: RawRepeat, position: int) -> RepeatRow:
         load_ns=repeat.load_ns,
         first_inference_ns=repeat.first_inference_ns,
         io_ns=repeat.io_ns,
+        sensors=[_sensor_row(name, series) for name, series in repeat.sensors.items()],
+    )
+
+
+def _sensor_row(name: str, series: SensorSeries) -> SensorRow:
+    return SensorRow(
+        name=name,
+        offset_ns=codec.pack_samples(series.offset_ns),
+        readings=codec.pack_readings(series.values),
     )
 
 
@@ -110,4 +119,9 @@ def _repeat_from(row: RepeatRow) -> RawRepeat:
         load_ns=row.load_ns,
         first_inference_ns=row.first_inference_ns,
         io_ns=row.io_ns,
+        sensors={each.name: _series_from(each) for each in row.sensors},
     )
+
+
+def _series_from(row: SensorRow) -> SensorSeries:
+    return SensorSeries(codec.unpack_samples(row.offset_ns), codec.unpack_readings(row.readings))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, ForeignKeyConstraint, LargeBinary
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+# A table that only adds to the others is made where it is missing, under the same version.
 SCHEMA_VERSION = 1
 Document = dict[str, Any]
 _CHILDREN = "all, delete-orphan"
@@ -112,3 +113,27 @@ class RepeatRow(Base):
     load_ns: Mapped[int]
     first_inference_ns: Mapped[int]
     io_ns: Mapped[int | None]
+
+    sensors: Mapped[list[SensorRow]] = relationship(
+        cascade=_CHILDREN, passive_deletes=True, order_by="SensorRow.name"
+    )
+
+
+class SensorRow(Base):
+    """Offsets as those of the samples; readings: little-endian doubles, zlib-compressed."""
+
+    __tablename__ = "sensor_readings"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["run_id", "position", "repeat_position"],
+            ["repeats.run_id", "repeats.position", "repeats.repeat_position"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    repeat_position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    offset_ns: Mapped[bytes]
+    readings: Mapped[bytes]

@@ -336,6 +336,12 @@ global___Periodic = Periodic
 
 @typing.final
 class Sustained(google.protobuf.message.Message):
+    """One process that infers back to back for the duration, from a second to a day,
+    whatever the policy's minimum and maximum; its process_timeout counts beside it
+    and nothing is measured again. Where there are too many inferences to keep them
+    all, one in 2, 4, 8, ... is timed, evenly (conditions["timed_inferences"]).
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     DURATION_FIELD_NUMBER: builtins.int
@@ -949,6 +955,12 @@ global___SampleBatch = SampleBatch
 
 @typing.final
 class SensorBatch(google.protobuf.message.Message):
+    """What one sensor told around a repeat, sent after its samples; the unit stands in
+    the name: "temperature_c", "frequency_mhz", "throttle_count", "runnable_threads",
+    and 1 or 0 for "throttled", "under_voltage", "frequency_capped" and
+    "soft_temperature_limit". Who tells nothing has no batch.
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     SENSOR_FIELD_NUMBER: builtins.int

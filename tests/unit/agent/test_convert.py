@@ -99,6 +99,10 @@ def test_scenarios_and_the_profile_survive_both_ways(spec: Any) -> None:
     record = spec_from_message(spec)
     assert (record.batch_size, record.rate_hz) == (None, 29.97)
     assert spec_to_message(record) == spec
+    spec.sustained.duration.FromSeconds(600)
+    record = spec_from_message(spec)
+    assert (record.rate_hz, record.sustain_ns) == (None, 600 * 10**9)
+    assert spec_to_message(record) == spec
 
 
 def make_interleaved(spec: Any) -> None:
@@ -122,6 +126,7 @@ INTERLEAVED_WRONG: list[tuple[str, Callable[[Any], object]]] = [
     ("arms", lambda s: s.arms.add(name="third").MergeFrom(third_arm(s))),
     ("evaluation", lambda s: s.evaluation.inputs.CopyFrom(digest_message())),
     ("periodic", lambda s: setattr(s.periodic, "rate_hz", 30.0)),
+    ("sustained", lambda s: s.sustained.duration.FromSeconds(60)),
     ("profile_operators", lambda s: setattr(s, "profile_operators", True)),
     ("interleaved.repeat_count", lambda s: s.interleaved.ClearField("repeat_count")),
     ("interleaved.blocks_per_repeat", lambda s: s.interleaved.ClearField("blocks_per_repeat")),
@@ -186,6 +191,9 @@ WRONG: list[tuple[str, Change]] = [
     ("round_robin.repeat_count", lambda s: setattr(s.round_robin, "repeat_count", 1000)),
     ("offline.batch_size", lambda s: s.offline.SetInParent()),
     ("offline.batch_size", lambda s: setattr(s.offline, "batch_size", -1)),
+    ("sustained.duration", lambda s: s.sustained.SetInParent()),
+    ("sustained.duration", lambda s: s.sustained.duration.FromSeconds(86_401)),
+    ("sustained.duration", lambda s: s.sustained.duration.FromMilliseconds(999)),
     *[
         ("periodic.rate_hz", lambda s, rate=rate: setattr(s.periodic, "rate_hz", rate))
         for rate in (0.0, -1.0, 1e9, float("nan"))
@@ -239,7 +247,6 @@ def test_a_wrong_value_is_refused_by_its_field(spec: Any, field: str, change: Ch
 
 
 UNSERVED: list[tuple[str, Change]] = [
-    ("sustained", lambda s: s.sustained.SetInParent()),
     ("sensors", lambda s: s.sensors.append("board")),
     ("top-5", lambda s: setattr(s.evaluation, "reduction", Evaluation.REDUCTION_TOP5)),
 ]

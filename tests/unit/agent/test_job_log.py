@@ -26,6 +26,7 @@ from trimtab_agent.records import (
     PhaseStarted,
     Policy,
     SampleBatch,
+    SensorBatch,
     StateChanged,
     TensorInfo,
 )
@@ -62,6 +63,7 @@ KINDS: tuple[EventKind, ...] = (
     StateChanged("preparing"),
     PhaseStarted(2),
     SampleBatch((1, 2), (3, 4)),
+    SensorBatch("temperature_c", (1, 2), (50.0, 51.5)),
     MemoryUse(model_bytes=9),
     LogLine("info", "ü"),
     ArmFinished(RESULT),
@@ -91,7 +93,7 @@ async def test_watchers_get_every_event_once_and_in_order(tmp_path: Path) -> Non
         await log.record(kind, "a", 1, "measure")
     everything, later = await asyncio.wait_for(asyncio.gather(*watchers), timeout=10)
     assert [event.kind for event in everything] == list(KINDS)
-    assert [event.sequence for event in everything] == [1, 2, 3, 4, 5, 6, 7]
+    assert [event.sequence for event in everything] == list(range(1, len(KINDS) + 1))
     assert later == everything[3:]
     assert await watch(0) == everything
     assert await watch(99) == []

@@ -210,6 +210,16 @@ CASES = {
         5,
         "rate_hz and batch_size are two scenarios; allowed: one of the two",
     ),
+    "a rate of a sustained load": (
+        GOOD_HEAD + "[measure]\nsustain_s = 60\nrate_hz = 30\n",
+        4,
+        "sustain_s and rate_hz are two scenarios; allowed: one of the two",
+    ),
+    "too short a load": (
+        GOOD_HEAD + "[measure]\nsustain_s = 0.5\n",
+        4,
+        "measure.sustain_s is 0.5; allowed: 1.0 or more",
+    ),
     "unknown policy": (
         GOOD_HEAD + '[measure]\npolicy = "thorough"\n',
         4,

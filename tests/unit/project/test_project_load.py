@@ -72,6 +72,16 @@ def test_every_setting_arrives(folder: Path) -> None:
     assert base.input_shapes == {"image": (1, 3, 8, 8)}
 
 
+@pytest.mark.parametrize(("more", "repeats"), [("", 1), ("repeats = 3", 3)])
+def test_a_load_is_sustained_once_unless_the_file_says_more(
+    folder: Path, more: str, repeats: int
+) -> None:
+    text = f'[task]\nmodule = "task.py"\n[measure]\nsustain_s = 600\npolicy = "normal"\n{more}\n'
+    (folder / "trimtab.toml").write_text(text)
+    base = load_project(folder).measure.base
+    assert (base.sustain_s, base.repeats) == (600.0, repeats)
+
+
 def test_task_alone_is_a_project(folder: Path) -> None:
     (folder / "trimtab.toml").write_text('[task]\nmodule = "task.py"\n')
     project = load_project(folder)

@@ -84,6 +84,7 @@ def test_the_bench_json_has_the_documented_keys(results: list[Result]) -> None:
             "diagnostics",
             "conditions",
             "profile",
+            "sustained",
         }
         assert set(result["artifact"]) == {"file", "format", "sha256", "size_bytes"}
         assert set(result["verdict"]) == {"valid", "checks"}

@@ -25,6 +25,7 @@ from trimtab.records import (
     Requirement,
     Result,
     Run,
+    SensorSeries,
     UserError,
     Variant,
 )
@@ -42,7 +43,10 @@ def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm])
     operator = OperatorTime("Conv", "conv1", "cpu", 1.0, 0.25, 1.0)
     profile = OperatorProfile((operator,), 20, 0.3, source="the compiled model")
     raw = make_raw_arm(((10, 2**30, 20), (1, 2, 3)), memory_bytes={"peak": 5})
-    raw = replace(raw, profile=profile)
+    first, second = raw.repeats
+    heat = SensorSeries(np.array([3, 2**40]), np.array([50.5, -1 / 3]))
+    first = replace(first, sensors={"temperature_c": heat, "thermal/../zone": heat})
+    raw = replace(raw, profile=profile, repeats=(first, second))
     chosen = make_result("int8", raw=raw, latency_p50_ms=(0.1, 0.05, 1 / 3))
     settings = MeasurementSettings("onnxruntime", input_shapes={"x": (1, 3)})
     metrics = {**chosen.metrics, "energy_mj": Metric(None, "mJ", "unavailable", reason="none")}
@@ -118,6 +122,10 @@ def test_everything_comes_back(run: Run, path: Path) -> None:
     assert [each.latency_ns.tolist() for each in raw.repeats] == [
         each.latency_ns.tolist() for each in original.repeats
     ]
+    heat = raw.repeats[0].sensors["temperature_c"]
+    assert (heat.offset_ns.tolist(), heat.values.tolist()) == ([3, 2**40], [50.5, -1 / 3])
+    assert set(raw.repeats[0].sensors) == {"temperature_c", "thermal/../zone"}
+    assert raw.repeats[1].sensors == {}
     assert read.results[0].settings == run.results[0].settings
     assert read.decision is not None
     assert read.decision.devices[0].chosen is read.results[0]
@@ -204,10 +212,29 @@ def test_pickles_and_false_headers_are_refused(rewritten: Rewritten, tmp_path: P
     claimed = np.lib.format.magic(1, 0) + b"\x76\x00"
     header = b"{'descr': '<i8', 'fortran_order': False, 'shape': (1099511627776,), }"
     huge = claimed + header.ljust(117) + b"\n" + bytes(8)
-    assert "64-bit integers" in refusal(rewritten(lambda m: m.update({SAMPLES: huge})))
+    assert "64-bit numbers" in refusal(rewritten(lambda m: m.update({SAMPLES: huge})))
     np.save(tmp_path / "f.npy", np.zeros(3))
     floats = (tmp_path / "f.npy").read_bytes()
-    assert "64-bit integers" in refusal(rewritten(lambda m: m.update({SAMPLES: floats})))
+    assert "of another type" in refusal(rewritten(lambda m: m.update({SAMPLES: floats})))
+
+
+READINGS = "samples/0-0-sensor_1_values.npy"  # sensors are numbered by their names
+
+
+@pytest.mark.parametrize(
+    ("values", "refused"),
+    [
+        (np.array([1, 2]), "of another type"),
+        (np.array([1.0]), "as many times as finite values"),
+        (np.array([1.0, np.nan]), "as many times as finite values"),
+    ],
+)
+def test_readings_are_checked_like_samples(
+    rewritten: Rewritten, tmp_path: Path, values: np.ndarray[Any, Any], refused: str
+) -> None:
+    np.save(tmp_path / "v.npy", values)
+    data = (tmp_path / "v.npy").read_bytes()
+    assert refused in refusal(rewritten(lambda m: m.update({READINGS: data})))
 
 
 def set_at(document: Any, keys: tuple[str | int, ...], value: object) -> None:

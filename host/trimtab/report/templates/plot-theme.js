@@ -1,5 +1,5 @@
 (() => {
-  const plot = document.getElementById("accuracy-over-latency");
+  const plots = document.querySelectorAll(".plotly-graph-div");
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const paint = (isDark) => {
     const ink = isDark ? "#d9dde3" : "#30363d";
@@ -9,7 +9,10 @@
       [`${name}.linecolor`]: line,
       [`${name}.zerolinecolor`]: line,
     });
-    Plotly.relayout(plot, { "font.color": ink, ...axis("xaxis"), ...axis("yaxis") });
+    for (const plot of plots) {
+      const names = Object.keys(plot.layout).filter((name) => /^[xy]axis\d*$/.test(name));
+      Plotly.relayout(plot, Object.assign({ "font.color": ink }, ...names.map(axis)));
+    }
   };
   paint(dark.matches);
   dark.addEventListener("change", (event) => paint(event.matches));
