@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from trimtab_protos.failure import Failure
 
+from trimtab_agent.arm_memory import MEMORY_METRICS
 from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress, Message
-from trimtab_agent.arm_result import MEMORY_METRICS, Surroundings, arm_result
+from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import ArmFinished, BlockSchedule, SampleBatch

@@ -117,11 +117,15 @@ class Session(ABC):
 
 
 class Runtime(ABC):
-    """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values."""
+    """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values.
+
+    ``arena_unavailable``: why its arena's size is not known where no profile tells it.
+    """
 
     name: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
     option_values: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    arena_unavailable: ClassVar[str] = "this runtime does not tell what its arena holds"
 
     @abstractmethod
     def availability(self) -> RuntimeInfo:

@@ -120,6 +120,7 @@ class LiteRtSession(Session):
 class LiteRt(Runtime):
     name = "litert"
     formats = ("tflite",)
+    arena_unavailable = "LiteRT's Python interface does not tell what its arena holds"
     option_values = {"xnnpack": ("on", "off")}  # noqa: RUF012 - the base class says ClassVar
 
     def availability(self) -> RuntimeInfo:

@@ -157,6 +157,10 @@ class OnnxSession(Session):
 class OnnxRuntime(Runtime):
     name = "onnxruntime"
     formats = ("onnx",)
+    arena_unavailable = (
+        "ONNX Runtime tells its arena in a profile only, and newer releases alone (1.32 does): "
+        "ask for it with --profile"
+    )
     option_values = {  # noqa: RUF012 - the base class says ClassVar
         "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),
         "allow_spinning": ("0", "1"),

@@ -9,6 +9,7 @@ from trimtab.decide.labels import distinct_labels
 from trimtab.measure.validity import warnings
 from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
+from trimtab.report.memory_view import MemoryTable, memory_table
 from trimtab.report.plot import Point, y_metric_for
 from trimtab.report.tables import Row, Table, results_table
 from trimtab.store.decisions import position_of
@@ -57,6 +58,7 @@ class DeviceSection:
     problems: tuple[Finding, ...]
     passed: tuple[Finding, ...]
     conditions: tuple[tuple[str, str], ...]
+    memory: MemoryTable
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def _section(
         problems=_findings(results, labels, ("failed", "warning")),
         passed=_findings(results, labels, ("passed",)),
         conditions=_conditions(results, labels),
+        memory=memory_table(results, labels),
     )
     return section, points
 

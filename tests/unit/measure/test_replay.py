@@ -36,8 +36,17 @@ def test_a_recording_of_a_real_run_gives_its_figures_again(path: Path) -> None:
             == was.sample_count
             == sum(len(each.latency_ns) for each in again.raw.repeats)
         )
-        assert again.metrics == was.metrics
+        assert {name: again.metrics[name] for name in was.metrics} == was.metrics
         assert again.checks == was.checks
+
+
+def test_a_figure_that_no_agent_measured_then_says_so() -> None:
+    (was,) = read_recording(RECORDINGS / "mnist.trimtab").results
+    assert "memory_loaded_mb" not in was.metrics
+    (again,) = replayed([was])
+    for name in ("memory_loaded_mb", "memory_inference_mb"):
+        assert again.metrics[name].value is None
+        assert "not measured by that version" in str(again.metrics[name].reason)
 
 
 def test_other_samples_give_other_figures() -> None:
