@@ -1,137 +1,107 @@
-"""p50 through the worker over p50 of a bare loop of the same runtime, alternating, fresh processes.
+"""p50 by the agent's worker over p50 of a bare loop of the same runtime: within 1 %.
 
-The rival is the loop written by hand: load, bind, warm up, call, take the time. Prints the ratio
-with its 95 % interval (t over the pairs' logarithms) and the null runtime's median. Needs the
-models of ``../shared/data`` or TRIMTAB_TEST_DATA.
+For every model of ``../shared/data/models`` (or of TRIMTAB_TEST_DATA) that a runtime loads, with
+the same inputs, bound buffers, one thread, an equal warm-up and no garbage collector, twice over:
 
-    make bench
+- fresh processes: the worker as a job runs it, and a process with nothing but the loop, in turns
+  (A B B A ...). The interval is over pairs; what processes differ by limits it.
+- one session: blocks of the bare loop and of the worker's own loop in turns over the same loaded
+  model. The interval is over processes; it sees the harness alone, and far more finely.
+
+    TRIMTAB_BENCH_FILE=rows.jsonl python benchmarks/harness_overhead.py
+
+With that file it goes on where it was broken off. Also TRIMTAB_BENCH_PAIRS, _PROCESSES, _BLOCKS
+(the counts, fixed beforehand), _SECONDS (of a process) and _MODELS (names with commas).
+Exits with 1 where an interval lies outside 1 % altogether.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
-from scipy.special import stdtrit
-from trimtab_agent.worker.messages import WorkerTask
-from trimtab_agent.worker.process import run_worker
+from benchkit.ratios import Verdict, geometric_mean, judge, ratio_of
+from benchkit.rows import Row, Rows
+from benchkit.sides import DURATION_NS, by_bare_loop, by_worker, child
+from benchkit.subjects import Refused, Subject, find_subjects
+from benchkit.tables import print_heading, print_table, say, time_text
 
-ROUNDS = int(os.environ.get("TRIMTAB_BENCH_ROUNDS", "7"))
-MODELS = {
-    "onnxruntime": ("mnist.onnx", "ultraface_rfb_320.onnx"),
-    "litert": ("resnet8_fp32.tflite", "resnet8_int8.tflite", "vww_96_int8.tflite"),
-}
-BARE = {
-    "onnxruntime": """
-import sys, time, numpy as np, onnxruntime as ort
-options = ort.SessionOptions(); options.intra_op_num_threads = 1
-options.log_severity_level = 3
-session = ort.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-feed = {i.name: np.random.default_rng(0).random([d if isinstance(d, int) else 1 for d in i.shape],
-        dtype=np.float32) for i in session.get_inputs()}
-binding = session.io_binding()
-for name, x in feed.items():
-    binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(x))
-for o in session.get_outputs():
-    binding.bind_output(o.name, "cpu")
-call = lambda: session.run_with_iobinding(binding)
-""",
-    "litert": """
-import sys, time, numpy as np
-from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(sys.argv[1], num_threads=1); interpreter.allocate_tensors()
-for d in interpreter.get_input_details():
-    x = np.random.default_rng(0).random(d["shape"], dtype=np.float32)
-    interpreter.set_tensor(d["index"], (x * 200 - 100 if d["dtype"] == np.int8 else x)
-                           .astype(d["dtype"]))
-call = interpreter.invoke
-""",
-}
-LOOP = """
-clock = time.perf_counter_ns
-def loop(seconds):
-    taken = []; end = clock() + seconds * 1e9
-    while clock() < end:
-        start = clock(); call(); taken.append(clock() - start)
-    return taken
-loop(0.2)
-print(int(np.median(loop(1.0))))
-"""
+PAIRS = int(os.environ.get("TRIMTAB_BENCH_PAIRS", "14"))
+PROCESSES = int(os.environ.get("TRIMTAB_BENCH_PROCESSES", "5"))
+BLOCKS = int(os.environ.get("TRIMTAB_BENCH_BLOCKS", "20"))
+_BLOCK_NS = 40_000_000
+_COLUMNS = (
+    "model",
+    "runtime",
+    "bare loop",
+    "trimtab",
+    f"ratio, {PAIRS} pairs of processes [95 %]",
+    "verdict",
+    f"ratio in one session, {PROCESSES} processes [95 %]",
+    "verdict",
+)
 
 
 def main() -> int:
-    models = _models()
-    print(f"null runtime: median {_worker_p50('null', models / 'mnist.onnx')} ns")
-    print(f"{'model':32} {'bare loop':>12} {'trimtab':>12}   ratio [95 % interval], {ROUNDS} pairs")
-    for runtime, names in MODELS.items():
-        for name in names:
-            _compare(runtime, models / name)
-    return 0
-
-
-def _compare(runtime: str, model: Path) -> None:
-    bare: list[int] = []
-    ours: list[int] = []
-    for number in range(ROUNDS):
-        first, second = (bare, ours) if number % 2 else (ours, bare)
-        for side in (first, second):
-            measured = _bare_p50(runtime, model) if side is bare else _worker_p50(runtime, model)
-            side.append(measured)
-    ratios = [math.log(a / b) for a, b in zip(ours, bare, strict=True)]
-    mean = statistics.fmean(ratios)
-    reach = float(stdtrit(ROUNDS - 1, 0.975)) * statistics.stdev(ratios) / math.sqrt(ROUNDS)
-    low, high = math.exp(mean - reach), math.exp(mean + reach)
-    print(
-        f"{model.name:32} {statistics.median(bare) / 1e6:9.4f} ms"
-        f" {statistics.median(ours) / 1e6:9.4f}"
-        f" ms   {math.exp(mean):.3f} [{low:.3f}, {high:.3f}]"
+    rows = Rows.of_environment()
+    with tempfile.TemporaryDirectory() as folder:
+        subjects, refused = find_subjects(Path(folder))
+        # Model by model in every round, so that each one's pairs are spread over the whole time.
+        pairs = [[_pair(rows, each, index) for each in subjects] for index in range(PAIRS)]
+        runs = [[_session(rows, each, index) for each in subjects] for index in range(PROCESSES)]
+    print_heading("p50 over a bare loop of the same runtime")
+    verdicts = _print(
+        subjects, list(zip(*pairs, strict=True)), list(zip(*runs, strict=True)), refused
     )
+    return int(any(verdict.off for verdict in verdicts))
 
 
-def _bare_p50(runtime: str, model: Path) -> int:
-    code = BARE[runtime] + LOOP
-    command = [sys.executable, "-c", code, str(model)]
-    run = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(run.stdout.split()[-1])
+def _pair(rows: Rows, subject: Subject, index: int) -> Row:
+    key = {"benchmark": "processes", "model": subject.name, "ns": DURATION_NS, "index": index}
+
+    def measure() -> Row:
+        say(f"{subject.name}: pair {index + 1} of {PAIRS}")
+        sides = {"bare": by_bare_loop, "ours": by_worker}
+        order = sides if index % 2 == 0 else reversed(sides)
+        return {name: sides[name](subject)["p50"] for name in order}
+
+    return rows.once(key, measure)
 
 
-def _worker_p50(runtime: str, model: Path) -> int:
-    latencies: list[int] = []
+def _session(rows: Rows, subject: Subject, index: int) -> Row:
+    key = {"benchmark": "session", "model": subject.name, "blocks": BLOCKS, "index": index}
 
-    def take(message: dict[str, object]) -> None:
-        if message["kind"] == "samples":
-            latencies.extend(message["latency_ns"])  # type: ignore[arg-type]
+    def measure() -> Row:
+        say(f"{subject.name}: process {index + 1} of {PROCESSES} with both loops")
+        pairs = child("same_session", subject, str(BLOCKS), str(_BLOCK_NS))["pairs"]
+        return {"ratio": geometric_mean([ours / bare for bare, ours in pairs])}
 
-    task = WorkerTask(
-        mode="repeat",
-        runtime=runtime,
-        model_path=str(model),
-        format=model.suffix.removeprefix("."),
-        min_duration_ns=1_000_000_000,
-        max_duration_ns=10_000_000_000,
-        min_sample_count=100,
-        warmup_duration_ns=200_000_000,
-        min_warmup_count=5,
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        failure = asyncio.run(run_worker(task, Path(scratch), 60_000_000_000, take))
-    if failure is not None:
-        raise SystemExit(f"{model.name}: {failure.message}")
-    return int(statistics.median(latencies))
+    return rows.once(key, measure)
 
 
-def _models() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    models = Path(os.environ.get("TRIMTAB_TEST_DATA", beside)) / "models"
-    if not models.is_dir():
-        raise SystemExit(f"no test data: {models} does not exist (set TRIMTAB_TEST_DATA)")
-    return models
+def _print(
+    subjects: Sequence[Subject],
+    pairs: Sequence[Sequence[Row]],
+    runs: Sequence[Sequence[Row]],
+    refused: Sequence[Refused],
+) -> list[Verdict]:
+    lines: list[Sequence[str]] = []
+    verdicts: list[Verdict] = []
+    for subject, taken, sessions in zip(subjects, pairs, runs, strict=True):
+        processes = ratio_of([row["ours"] / row["bare"] for row in taken])
+        session = ratio_of([row["ratio"] for row in sessions])
+        judged = judge(processes), judge(session)
+        verdicts.extend(judged)
+        p50 = (time_text(median(row[side] for row in taken)) for side in ("bare", "ours"))
+        cells = (subject.name, subject.runtime, *p50)
+        lines.append((*cells, str(processes), judged[0].text, str(session), judged[1].text))
+    print_table(_COLUMNS, lines)
+    for each in refused:
+        print(f"Not loadable: {each.model.name}: {each.reason}\n")
+    return verdicts
 
 
 if __name__ == "__main__":

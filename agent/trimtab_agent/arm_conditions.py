@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from trimtab_agent.arm_progress import ArmProgress
+from trimtab_agent.cpus import allowed_cpus
 
 _NS_PER_MS = 1e6
 
@@ -14,10 +16,9 @@ def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
     repeats = arm.repeats
     gates = [repeat.gate for repeat in repeats if repeat.gate is not None]
     loads = [repeat.load for repeat in repeats if repeat.load is not None]
-    affinity = ",".join(str(cpu) for cpu in arm.arm.cpu_affinity)
     found = {
         "threads": str(arm.arm.thread_count),
-        "affinity": affinity or "not pinned",
+        "affinity": _affinity(arm.arm.cpu_affinity),
         "warmup_ms": _joined(
             f"{repeat.warmup_duration_ns / _NS_PER_MS:.0f}"
             for repeat in repeats
@@ -37,6 +38,16 @@ def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
         "retries": "; ".join(arm.retries),
     }
     return {name: text for name, text in found.items() if text}
+
+
+def _affinity(pinned: Iterable[int]) -> str:
+    """Where the agent itself was bound to some processors, its workers are too."""
+    allowed = allowed_cpus()
+    if listed := ",".join(str(cpu) for cpu in pinned):
+        return listed
+    if not allowed or len(allowed) == os.cpu_count():
+        return "not pinned"
+    return f"not pinned, of processors {','.join(str(cpu) for cpu in sorted(allowed))}"
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -91,6 +91,8 @@ class ArmPasses:
             self._task("blocks", arm),
             warmup_duration_ns=policy.warmup_duration_ns,
             min_warmup_count=policy.min_warmup_count,
+            steady_tolerance=policy.steady_tolerance,
+            max_warmup_duration_ns=policy.max_warmup_duration_ns,
         )
 
         async def hear(message: Message) -> None:

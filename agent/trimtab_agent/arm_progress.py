@@ -11,6 +11,7 @@ from trimtab_protos.failure import Failure
 
 from trimtab_agent.disturbance import Gate, Reading, Seen
 from trimtab_agent.foreign import ForeignLoad
+from trimtab_agent.paging import Paging
 from trimtab_agent.records import Arm, MemoryUse, TensorInfo
 from trimtab_agent.scenario import Periods
 
@@ -39,6 +40,7 @@ class RepeatProgress:
     gate: Gate | None = None
     load: ForeignLoad | None = None
     readings: tuple[Reading, ...] = ()
+    paging: Paging | None = None
 
     def warmed_up(self, message: Message) -> None:
         self.warmup_count = int(message["count"])
@@ -61,6 +63,8 @@ class RepeatProgress:
             load=self.load,
             readings=self.readings,
             gate=self.gate,
+            paging=self.paging,
+            sample_count=len(self.latency_ns),
         )
 
 

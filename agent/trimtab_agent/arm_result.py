@@ -17,42 +17,42 @@ from trimtab_agent.disturbance import (
     steady_check,
     temperature_check,
 )
+from trimtab_agent.memory_checks import no_swapping_check
 from trimtab_agent.placement import placement_check
+from trimtab_agent.preflight import Preflight
 from trimtab_agent.probes.registry import power_unavailable_reason
 from trimtab_agent.records import ArmResult, Check, Policy
 from trimtab_agent.scenario import rate_checks
-from trimtab_agent.validity import Repeat, condition_checks, latency_checks
+from trimtab_agent.setting_checks import SETTINGS, setting_checks
+from trimtab_agent.validity import Repeat, accelerator_used, latency_checks
 
 ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w")
 _NO_ENERGY_YET = "this agent does not measure energy yet, although the device has a power sensor"
-_MOVING = ("frequency_mhz", "temperature_c", "load_average_1m")
+_LOOKED_AT_AGAIN = (*SETTINGS, "frequency_mhz", "temperature_c", "load_average_1m", "throttling")
 
 
 @dataclass
 class Surroundings:
-    """``preflight``: what holds for the whole job; per arm, before its first repeat and after."""
+    """``looks``: the conditions per arm, before its first repeat and after each."""
 
-    foreign_load: float | None
-    preflight: Mapping[str, str]
+    preflight: Preflight
     root: Path
-    before: dict[str, dict[str, str]] = field(default_factory=dict)
-    after: dict[str, dict[str, str]] = field(default_factory=dict)
+    looks: dict[str, list[Mapping[str, str]]] = field(default_factory=dict)
 
     @contextmanager
     def around(self, arm: ArmProgress) -> Iterator[None]:
         """Look before the arm's first repeat and after each one."""
-        name = arm.arm.name
-        if name not in self.before:
-            self.before[name] = conditions(self.root)
+        looks = self.looks.setdefault(arm.arm.name, [])
+        if not looks:
+            looks.append(conditions(self.root))
         yield
-        self.after[name] = conditions(self.root)
+        looks.append(conditions(self.root))
 
     def summary(self, name: str) -> dict[str, str]:
-        """Before the first repeat; what moves by itself also after the last."""
-        after = self.after[name]
-        moved = {f"{key}_after": after[key] for key in _MOVING if key in after}
-        load = "unknown" if self.foreign_load is None else f"{self.foreign_load:.3f}"
-        return {**self.before[name], **moved, "foreign_load": load, **self.preflight}
+        """Before the first repeat; what may have moved also after the last."""
+        before, after = self.looks[name][0], self.looks[name][-1]
+        moved = {f"{key}_after": after[key] for key in _LOOKED_AT_AGAIN if key in after}
+        return {**before, **moved, **self.preflight.conditions()}
 
 
 def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> ArmResult:
@@ -100,16 +100,14 @@ def _checks(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> tup
         )
         for repeat in arm.repeats
     ]
-    around = condition_checks(
-        (arm.arm.accelerator, arm.accelerator_used),
-        surroundings.before[name],
-        surroundings.after[name],
-    )
+    accelerator = accelerator_used(arm.arm.accelerator, arm.accelerator_used)
     return (
         *latency_checks(repeats, policy),
         *rate_checks([each.periods for each in arm.repeats if each.periods is not None]),
-        *(_placed(check, arm) for check in around),
-        *_disturbance_checks(arm, policy, surroundings.foreign_load),
+        _placed(accelerator, arm),
+        *setting_checks(surroundings.looks[name]),
+        *surroundings.preflight.checks(arm.arm),
+        *_disturbance_checks(arm, policy, surroundings.preflight.foreign_load),
     )
 
 
@@ -118,19 +116,18 @@ def _disturbance_checks(
 ) -> tuple[Check, ...]:
     seen = [repeat.seen for repeat in arm.repeats]
     temperature = temperature_check(seen)
-    # Interleaved blocks and given rates warm up by the minimums alone.
-    by_phases = any(repeat.planned_count is not None for repeat in arm.repeats)
     return (
         foreign_load_check(load_before, seen, arm.arm.thread_count),
         not_throttled_check(seen),
-        steady_check(seen, policy.steady_tolerance if by_phases else 0.0),
+        no_swapping_check(seen),
+        steady_check(seen, policy.steady_tolerance),
         *(() if temperature is None else (temperature,)),
     )
 
 
 def _placed(check: Check, arm: ArmProgress) -> Check:
     """A profile says more of the accelerator than the runtime's own word."""
-    if check.name != "ACCELERATOR_USED" or check.outcome == "failed" or not arm.operator_places:
+    if check.outcome == "failed" or not arm.operator_places:
         return check
     return placement_check(arm.arm.accelerator, arm.operator_places)
 

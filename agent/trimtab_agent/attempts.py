@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress, RepeatProgress
-from trimtab_agent.cooling import wait_until_cool
-from trimtab_agent.disturbance import Gate, spoiled_by
+from trimtab_agent.disturbance import spoiled_by
 from trimtab_agent.job_log import JobLog
-from trimtab_agent.probes.thermal import Temperature, hottest_zone
 from trimtab_agent.quiet import Quiet
-from trimtab_agent.records import LogLine, StateChanged
+from trimtab_agent.records import LogLine
+from trimtab_agent.start_gate import pass_start_gate
 from trimtab_agent.watch import Watch
 
 
@@ -31,7 +31,7 @@ class Attempts:
         The last attempt counts, whatever it was worth: its checks say so.
         """
         while True:
-            gate = await self._cool(arm, index)
+            gate = await pass_start_gate(self.log, arm, index, self.root)
             watch = Watch(
                 self.root, self.passes.clock_origin_ns, arm.arm.cpu_affinity, arm.arm.thread_count
             )
@@ -41,37 +41,25 @@ class Attempts:
                     await self.passes.repeat(arm, index, watch)
             repeat = arm.repeats[-1]
             repeat.load, repeat.readings = watch.load, tuple(watch.readings)
-            problem = spoiled_by(repeat.seen, arm.arm.thread_count)
-            if problem is None or not await self._may_retry(arm, index, problem):
+            repeat.paging = watch.paging
+            if not await measure_again(self.log, (arm,), index):
                 break
         await self.passes.publish_samples(arm, index)
 
-    async def _may_retry(self, arm: ArmProgress, index: int, problem: str) -> bool:
-        allowed = self.log.view.spec.policy.max_retries
-        if arm.failure is not None or len(arm.retries) >= allowed:
-            return False
+
+async def measure_again(log: JobLog, arms: Sequence[ArmProgress], index: int) -> bool:
+    """Whether something spoiled the last repeat of these arms, and there are retries left.
+
+    The repeat is then taken from each of them.
+    """
+    problems = [spoiled_by(arm.repeats[-1].seen, arm.arm.thread_count) for arm in arms]
+    problem = next((each for each in problems if each is not None), None)
+    allowed = log.view.spec.policy.max_retries
+    if problem is None or any(arm.failure or len(arm.retries) >= allowed for arm in arms):
+        return False
+    for arm in arms:
         arm.repeats.pop()
         arm.retries.append(f"repeat {index + 1}: {problem}")
         text = f"repeat {index + 1} is measured again: {problem}"
-        await self.log.record(LogLine("warning", text), arm.arm.name, index, "measure")
-        return True
-
-    async def _cool(self, arm: ArmProgress, index: int) -> Gate | None:
-        policy = self.log.view.spec.policy
-        if not policy.max_start_temperature_c:
-            return None
-        timed_out = any(
-            repeat.gate is not None and repeat.gate.met is False for repeat in arm.repeats
-        )
-
-        async def say(now: Temperature) -> None:
-            await self.log.record(StateChanged("cooling"))
-            text = f"waiting until below {policy.max_start_temperature_c:g} °C, now {now}"
-            await self.log.record(LogLine("info", text), arm.arm.name, index)
-
-        return await wait_until_cool(
-            lambda: hottest_zone(self.root),
-            policy.max_start_temperature_c,
-            0 if timed_out else policy.cooldown_timeout_ns,  # once in vain is enough
-            say,
-        )
+        await log.record(LogLine("warning", text), arm.arm.name, index, "measure")
+    return True

@@ -22,10 +22,26 @@ from trimtab_agent.config import (
     parse_listen,
 )
 from trimtab_agent.records import DeviceInfo
-from trimtab_agent.tables import device_lines, finding_lines
+from trimtab_agent.tables import device_lines, examination_lines
 
 _WRONG_USAGE = 2
+_WOULD_VOID = 1
 _INTERRUPTED = 130
+_FORMAT = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="json: one object on standard output.",
+)
+_ROOT = click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    envvar="TRIMTAB_SYSFS_ROOT",
+    default=Path("/"),
+    help="Where sys/ and proc/ are read while measuring, for tests.  [default: /]",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,13 +71,7 @@ def main() -> None:
 )
 @click.option("--name", default="", help="How the device calls itself.  [default: its host name]")
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    envvar="TRIMTAB_SYSFS_ROOT",
-    default=Path("/"),
-    help="Where sys/ and proc/ are read while measuring, for tests.  [default: /]",
-)
+@_ROOT
 def serve(
     listen: str,
     state: Path | None,
@@ -99,14 +109,7 @@ def serve(
 
 
 @main.command()
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="json: one object on standard output.",
-)
+@_FORMAT
 def info(output_format: str) -> None:
     """What this device is, its runtimes and its sensors.
 
@@ -122,16 +125,38 @@ def info(output_format: str) -> None:
 
 
 @main.command()
-def doctor() -> None:
-    """What stands in the way of good figures on this device.
+@_FORMAT
+@_ROOT
+def doctor(output_format: str, root: Path) -> None:
+    """What this device can measure, at what cost, and what disturbs it now.
+
+    It looks, names the command that helps, and changes nothing. Exit code 0; 1 where latencies
+    measured now would be INVALID: too busy, throttled, another agent measuring, no usable runtime.
 
     \b
-    Example:
+    Examples:
       trimtab-agent doctor
+      trimtab-agent doctor --format json > before.json && run-the-benchmark
     """
-    from trimtab_agent.doctor import examine
+    from trimtab_agent.doctor.examination import examine
 
-    click.echo("\n".join(finding_lines(examine())))
+    found = examine(root, _existing(default_state_dir()))
+    if output_format == "json":
+        content = {
+            "schema": "trimtab.doctor/1",
+            "agent_version": __version__,
+            "voids_latency": found.voids,
+            **asdict(found),
+        }
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo("\n".join(examination_lines(found)))
+    sys.exit(_WOULD_VOID if found.voids else 0)
+
+
+def _existing(folder: Path) -> Path:
+    """Itself, or the nearest folder above that is there."""
+    return next(each for each in (folder, *folder.parents) if each.is_dir())
 
 
 def _describe() -> DeviceInfo:

@@ -11,9 +11,13 @@ import psutil
 
 from trimtab_agent.cpus import clusters, cpu_model, frequencies_mhz, governors
 from trimtab_agent.identity import identify
+from trimtab_agent.paging import meminfo
+from trimtab_agent.power_mode import boost, power_mode
+from trimtab_agent.probes.power_supply import power_source
 from trimtab_agent.probes.registry import sensors_with_gaps
-from trimtab_agent.probes.sysfs import folders, read_text
+from trimtab_agent.probes.sysfs import read_text
 from trimtab_agent.probes.thermal import hottest_zone
+from trimtab_agent.probes.throttling import throttle_state
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 
 _ROOT = Path("/")
@@ -43,23 +47,28 @@ def describe_device(root: Path = _ROOT, runtimes: tuple[RuntimeInfo, ...] = ()) 
 
 
 def conditions(root: Path = _ROOT) -> dict[str, str]:
-    """What is true now and moves figures; "unknown: reason" where the kernel does not tell."""
+    """What is true now and moves figures.
+
+    "unknown: reason" where the device does not tell; "none: reason" where it has no such thing.
+    """
     return {
         "governor": governors(root),
+        "power_mode": power_mode(root),
+        "boost": boost(root),
         "frequency_mhz": frequencies_mhz(root),
         "temperature_c": temperature_c(root),
         "load_average_1m": _load_average(root),
         "memory_available_mb": _memory_available_mb(root),
         "power_source": power_source(root),
+        "throttling": _throttling(root),
     }
 
 
 def tuning(root: Path) -> Mapping[str, str]:
     """Settings that change numbers, and on what the identity stands where not on a machine id."""
-    settings = {"governor": governors(root)}
-    boost = read_text(root / "sys/devices/system/cpu/cpufreq/boost")
-    if boost is not None:
-        settings["boost"] = "on" if boost == "1" else "off"
+    optional = {"power_mode": power_mode(root), "boost": boost(root)}
+    there = {name: text for name, text in optional.items() if not text.startswith("none")}
+    settings = {"governor": governors(root), **there}
     fallback = identify(root).fallback
     if fallback:
         settings["device_id_from"] = fallback
@@ -95,8 +104,8 @@ def os_release(root: Path) -> str:
 
 
 def memory_bytes(root: Path) -> int:
-    total = _meminfo_kib(root, "MemTotal")
-    return total * 1024 if total is not None else int(psutil.virtual_memory().total)
+    total = meminfo(root).get("MemTotal")
+    return total if total is not None else int(psutil.virtual_memory().total)
 
 
 def boot_id(root: Path) -> str:
@@ -113,17 +122,11 @@ def temperature_c(root: Path) -> str:
     return f"{hottest.celsius:.1f} ({hottest.scope})"
 
 
-def power_source(root: Path) -> str:
-    """ "mains", "battery", or "unknown: reason"."""
-    supplies = folders(root / "sys/class/power_supply", "*")
-    if any(read_text(supply / "online") == "1" for supply in supplies):
-        return "mains"
-    states = {read_text(supply / "status") for supply in supplies}
-    if "Discharging" in states:
-        return "battery"
-    if states & {"Charging", "Full", "Not charging"}:
-        return "mains"
-    return "unknown: nothing in /sys/class/power_supply tells"
+def _throttling(root: Path) -> str:
+    state = throttle_state(root)
+    if state is None:
+        return "unknown: neither firmware nor kernel tells"
+    return ", ".join(state.active) or "not now"
 
 
 def _load_average(root: Path) -> str:
@@ -134,15 +137,7 @@ def _load_average(root: Path) -> str:
 
 
 def _memory_available_mb(root: Path) -> str:
-    available = _meminfo_kib(root, "MemAvailable")
+    available = meminfo(root).get("MemAvailable")
     if available is None:
         return "unknown: no MemAvailable in /proc/meminfo"
-    return str(available * 1024 // 1_000_000)
-
-
-def _meminfo_kib(root: Path, field: str) -> int | None:
-    for line in (read_text(root / "proc/meminfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0])
-    return None
+    return str(available // 1_000_000)

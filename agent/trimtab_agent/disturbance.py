@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from trimtab_agent.foreign import ForeignLoad
+from trimtab_agent.paging import Paging
 from trimtab_agent.records import Check
 
 FOREIGN_LOAD_LIMIT = 0.10
@@ -50,6 +51,12 @@ class Seen:
     load: ForeignLoad | None = None
     readings: tuple[Reading, ...] = ()
     gate: Gate | None = None
+    paging: Paging | None = None
+    sample_count: int = 0
+
+    @property
+    def waited_for_pages(self) -> bool:
+        return self.paging is not None and self.paging.keeps_waiting(self.sample_count)
 
 
 def free_processors(load: ForeignLoad, threads: int) -> int:
@@ -73,10 +80,12 @@ def crowds_out(load: ForeignLoad, threads: int) -> bool:
 def spoiled_by(seen: Seen, threads: int) -> str | None:
     """Why one repeat is worth measuring again; None where it is not."""
     if seen.load is not None and crowds_out(seen.load, threads):
-        return f"foreign load {_load_text(seen.load)}"
+        return f"foreign load {load_text(seen.load)}"
     onset = throttle_onset(seen.readings)
     if onset is not None:
         return f"throttled: {onset}"
+    if seen.waited_for_pages:
+        return "the worker waited for pages from the disk"
     if seen.settled is False:
         return f"the warm-up did not settle (windows {seen.spread or 0:.1%} apart)"
     return None
@@ -223,11 +232,11 @@ def _told(readings: Sequence[Reading]) -> set[str]:
 def _shares_text(before: float | None, worst: ForeignLoad | None) -> str:
     parts = [] if before is None else [f"{before:.0%} before"]
     if worst is not None:
-        parts.append(f"{_load_text(worst)} while measuring")
+        parts.append(f"{load_text(worst)} while measuring")
     return "processor time used by others: " + ", ".join(parts)
 
 
-def _load_text(load: ForeignLoad) -> str:
+def load_text(load: ForeignLoad) -> str:
     named = list(load.culprits)
     if load.stolen > FOREIGN_LOAD_LIMIT / 2:
         named.append(f"other virtual machines ({load.stolen:.0%} stolen)")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
 
 import psutil
 
-from trimtab_agent.load import CpuTimes, read_cpu_times
+from trimtab_agent.load import CpuTimes, busy_share, count_runnable, read_cpu_times
 
 MAX_CULPRITS = 3
+_ROOT = Path("/")
+_WINDOW_S = 0.5
+_LOOKS = 10
 _WORTH_NAMING = 0.05  # of one processor
 
 ProcessTimes = dict[int, tuple[str, float]]
@@ -33,20 +40,20 @@ class ForeignLoad:
 
 @dataclass(frozen=True)
 class Usage:
-    """At one moment: the processors' times, and the seconds that worker and agent have used."""
+    """At one moment: the processors' times, and the seconds that workers and agent have used."""
 
     cpu: CpuTimes
     own_s: float
 
 
-def usage(worker_pid: int, cpus: Collection[int] = ()) -> Usage | None:
-    """None where the system does not tell, or the worker is gone."""
+def usage(worker_pids: Collection[int], cpus: Collection[int] = ()) -> Usage | None:
+    """None where the system does not tell, there is no worker, or one is gone."""
     times = read_cpu_times(cpus=cpus)
     try:
-        own = _seconds(psutil.Process(worker_pid)) + _seconds(psutil.Process())
+        own = sum(_seconds(psutil.Process(pid)) for pid in (*worker_pids, os.getpid()))
     except psutil.Error:
         return None
-    return None if times is None else Usage(times, own)
+    return None if times is None or not worker_pids else Usage(times, own)
 
 
 def foreign_load(
@@ -89,6 +96,26 @@ def name_culprits(
         for name, seconds in busiest
         if elapsed_s > 0 and seconds / elapsed_s >= _WORTH_NAMING
     )
+
+
+async def background_load(root: Path = _ROOT, window_s: float = _WINDOW_S) -> ForeignLoad | None:
+    """What everybody else does now, with names: call it with no worker running."""
+    processes, began = process_times(), time.monotonic()
+    before = read_cpu_times(root)
+    runnable = []
+    for _ in range(_LOOKS):
+        await asyncio.sleep(window_s / _LOOKS)
+        runnable.append(count_runnable(root))
+    after = read_cpu_times(root)
+    share = busy_share(before, after)
+    if share is None or before is None or after is None:
+        return None
+    elapsed = time.monotonic() - began
+    culprits = name_culprits(processes, process_times(), elapsed, (os.getpid(),))
+    stolen = (after.stolen - before.stolen) / (after.total - before.total)
+    known = [count - 1 for count in runnable if count is not None]  # this process is one
+    queued = median_low(known) if known else None
+    return ForeignLoad(share, os.cpu_count() or 1, culprits, stolen, queued)
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -3,106 +3,112 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-
-from trimtab_protos.failure import Failure
+from pathlib import Path
 
 from trimtab_agent.arm_memory import MEMORY_METRICS
 from trimtab_agent.arm_passes import ArmPasses
-from trimtab_agent.arm_progress import ArmProgress, Message
+from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
+from trimtab_agent.attempts import measure_again
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.paging import meminfo
 from trimtab_agent.quiet import Quiet
-from trimtab_agent.records import ArmFinished, BlockSchedule, SampleBatch
+from trimtab_agent.records import ArmFinished, BlockSchedule, LogLine
+from trimtab_agent.start_gate import pass_start_gate
+from trimtab_agent.turns import Turn, alternate, fail_together, interleave, shortage
+from trimtab_agent.watch import Watch
 from trimtab_agent.worker.block_worker import WorkerEnded
 
 _NO_MEMORY = "an interleaved comparison has no memory pass"
+_IN_TURNS = "blocks in turns, both loaded"
 
 
 @dataclass
 class InterleavedRounds:
-    """``blocks``: the job's schedule."""
+    """``blocks``: the job's schedule. ``root`` is where the kernel's files are read.
+
+    ``shortage``: why processes alternate instead of blocks; None until it has been looked at.
+    """
 
     log: JobLog
     passes: ArmPasses
     surroundings: Surroundings
     quiet: Quiet
     blocks: BlockSchedule
+    root: Path
+    shortage: str | None = None
 
     async def run(self, arms: Sequence[ArmProgress]) -> None:
         """Every repeat, each in two fresh processes; an arm that fails ends the whole."""
         for index in range(self.log.view.spec.repeat_count):
             # Who begins changes too: the first to load finds another machine than the second.
-            order = arms if index % 2 == 0 else arms[::-1]
-            with self.quiet, ExitStack() as stack:
-                for arm in arms:
-                    stack.enter_context(self.surroundings.around(arm))
-                await self._repeat([_Turn(arm, self.passes, index) for arm in order], index)
+            await self._repeat(arms if index % 2 == 0 else arms[::-1], index)
             if any(arm.failure is not None for arm in arms):
                 break
         for arm in arms:
             await self._report(arm)
 
-    async def _repeat(self, turns: list[_Turn], index: int) -> None:
-        try:
-            for turn in turns:
-                await turn.do(turn.worker.start())
-            await self._take_turns(turns, self.log.view.spec.policy.max_duration_ns)
-            for turn in turns:
-                await turn.do(turn.worker.finish())
-        except WorkerEnded:
-            _fail_the_others(turns)
-        finally:
-            for turn in turns:
-                await turn.worker.kill()
+    async def _repeat(self, order: Sequence[ArmProgress], index: int) -> None:
+        while True:
+            turns = await self._attempt(order, index)
+            if not await measure_again(self.log, order, index):
+                break
         for turn in turns:
             for batch in turn.batches:
                 await self.log.record(batch, turn.arm.arm.name, index, "measure")
 
-    async def _take_turns(self, turns: list[_Turn], longest_ns: int) -> None:
-        """Whole pairs only; at least one."""
-        began = time.monotonic_ns()
-        for index in range(self.blocks.count):
-            for turn in turns if index % 2 == 0 else turns[::-1]:
-                await turn.do(turn.worker.block(index, self.blocks))
-            if time.monotonic_ns() - began > len(turns) * longest_ns:
-                return
+    async def _attempt(self, order: Sequence[ArmProgress], index: int) -> list[Turn]:
+        gate = await pass_start_gate(self.log, order[0], index, self.root)
+        watch = self._watch(order)
+        turns = [Turn(arm, self.passes, index) for arm in order]
+        with self.quiet, ExitStack() as stack:
+            for arm in order:
+                stack.enter_context(self.surroundings.around(arm))
+            async with watch.watching():
+                await self._take_turns(turns, watch)
+        for arm in order:
+            repeat = arm.repeats[-1]
+            repeat.gate, repeat.load, repeat.readings = gate, watch.load, tuple(watch.readings)
+            repeat.paging = watch.paging
+        return turns
+
+    async def _take_turns(self, turns: list[Turn], watch: Watch) -> None:
+        longest_ns = self.log.view.spec.policy.max_duration_ns
+        try:
+            await turns[0].start(watch)
+            if await self._fit(*turns):
+                await turns[1].start(watch)
+                await interleave(turns, watch, self.blocks, longest_ns)
+            else:
+                await alternate(turns, watch, self.blocks, longest_ns)
+        except WorkerEnded:
+            fail_together(turns)
+        finally:
+            for turn in turns:
+                await turn.worker.kill()
+
+    async def _fit(self, loaded: Turn, other: Turn) -> bool:
+        """Looked at in the first repeat alone: all repeats are measured in one way."""
+        if self.shortage is None:
+            self.shortage = shortage(loaded, other, meminfo(self.root).get("MemAvailable"))
+            if self.shortage:
+                await self.log.record(LogLine("warning", f"{self.shortage}: processes alternate"))
+        return not self.shortage
+
+    def _watch(self, arms: Sequence[ArmProgress]) -> Watch:
+        pinned = [arm.arm.cpu_affinity for arm in arms]
+        cpus = sorted({cpu for each in pinned for cpu in each}) if all(pinned) else ()
+        threads = max(arm.arm.thread_count for arm in arms)
+        return Watch(self.root, self.passes.clock_origin_ns, tuple(cpus), threads)
 
     async def _report(self, arm: ArmProgress) -> None:
         policy = self.log.view.spec.policy
         result = await asyncio.to_thread(arm_result, arm, policy, self.surroundings)
         unavailable = {**result.unavailable, **dict.fromkeys(MEMORY_METRICS, _NO_MEMORY)}
-        await self.log.record(ArmFinished(replace(result, unavailable=unavailable)), arm.arm.name)
-
-
-class _Turn:
-    """One arm in one repeat. Its samples become events afterwards: a journal disturbs."""
-
-    def __init__(self, arm: ArmProgress, passes: ArmPasses, index: int) -> None:
-        self.arm = arm
-        self.batches: list[SampleBatch] = []
-        self.worker = passes.block_worker(arm, index, self._keep)
-
-    async def do(self, step: Awaitable[None]) -> None:
-        """Raises WorkerEnded, after noting that it is this arm that failed."""
-        try:
-            await step
-        except WorkerEnded as ended:
-            self.arm.failure = ended.failure
-            raise
-
-    def _keep(self, message: Message) -> None:
-        starts, latencies = tuple(message["start_offset_ns"]), tuple(message["latency_ns"])
-        self.batches.append(SampleBatch(starts, latencies, int(message["block_index"])))
-
-
-def _fail_the_others(turns: Sequence[_Turn]) -> None:
-    failed = next(turn.arm for turn in turns if turn.arm.failure is not None)
-    assert failed.failure is not None  # noqa: S101 - chosen so
-    message = f"not compared, because {failed.arm.name} failed: {failed.failure.message}"
-    for turn in turns:
-        if turn.arm.failure is None:
-            turn.arm.failure = Failure(failed.failure.failure_class, message)
+        schedule = f"one process after the other: {self.shortage}" if self.shortage else _IN_TURNS
+        conditions = {**result.conditions, "schedule": schedule}
+        result = replace(result, unavailable=unavailable, conditions=conditions)
+        await self.log.record(ArmFinished(result), arm.arm.name)

@@ -17,13 +17,20 @@ from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.attempts import Attempts
-from trimtab_agent.doctor import null_median_ns
+from trimtab_agent.doctor.harness import null_median_ns
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.interleaved import InterleavedRounds
 from trimtab_agent.job_log import JobLog
-from trimtab_agent.load import measure_foreign_load
+from trimtab_agent.preflight import Preflight, preflight
 from trimtab_agent.quiet import Quiet
-from trimtab_agent.records import ArmFinished, ArmResult, JobFinished, JobSpec, StateChanged
+from trimtab_agent.records import (
+    ArmFinished,
+    ArmResult,
+    JobFinished,
+    JobSpec,
+    LogLine,
+    StateChanged,
+)
 from trimtab_agent.scenario import scenario_conditions
 
 _LOG = logging.getLogger(__name__)
@@ -71,23 +78,26 @@ class JobRunner:
             )
             for index, arm in enumerate(spec.arms)
         ]
-        surroundings = await self._surroundings(folder, spec)
+        surroundings = Surroundings(await self._preflight(folder, spec), self._root)
+        for text in surroundings.preflight.warnings(spec.arms):
+            await log.record(LogLine("warning", text))
         passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
         if spec.blocks is None:
             attempts = Attempts(log, passes, self._quiet, self._root)
             await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)
         else:
-            interleaved = InterleavedRounds(log, passes, surroundings, self._quiet, spec.blocks)
+            interleaved = InterleavedRounds(
+                log, passes, surroundings, self._quiet, spec.blocks, self._root
+            )
             await interleaved.run(arms)
 
-    async def _surroundings(self, folder: Path, spec: JobSpec) -> Surroundings:
-        load = await measure_foreign_load()
+    async def _preflight(self, folder: Path, spec: JobSpec) -> Preflight:
         if self._harness is None:
             median_ns = await null_median_ns(folder)
             known = isinstance(median_ns, (int, float))
             self._harness = f"{median_ns:.0f}" if known else f"unknown: {median_ns}"
-        preflight = {"harness_null_ns": self._harness, **scenario_conditions(spec)}
-        return Surroundings(load, preflight, self._root)
+        facts = {"harness_null_ns": self._harness, **scenario_conditions(spec)}
+        return await preflight(self._root, folder, facts)
 
 
 @dataclass

@@ -12,7 +12,7 @@ _MIN_CAPACITY = 256
 _SETTLING_RUNS = 3  # making room for the samples cools the caches
 
 Clock = Callable[[], int]
-Run = Callable[[], None]
+Run = Callable[[], object]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Pure; the clock is handed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median, stdev
@@ -15,7 +15,7 @@ from trimtab_agent.measure import MAX_SAMPLES, Clock, Limits, Run, Samples, take
 
 AGREEING_WINDOWS = 3  # two agree by chance too often
 WINDOW_NS = 50_000_000
-_WINDOW_COUNT = 3
+WINDOW_COUNT = 3
 _PILOT = Limits(min_sample_count=5, min_duration_ns=50_000_000, max_duration_ns=1_000_000_000)
 _PRECISION_PILOT = Limits(100, 200_000_000, 5_000_000_000)
 _PILOT_CAPACITY = 1024
@@ -39,12 +39,14 @@ class WarmUpLimits:
 class SteadyWarmUp:
     """``spread``: by how much the last windows' medians differed, as a share.
 
+    ``fastest_ns``: the shortest single run, from which the room for samples is estimated.
     ``settled`` and ``spread`` are None where it was not asked for, and where too few windows fitted
     into the maximum to be compared.
     """
 
     count: int
     duration_ns: int
+    fastest_ns: int
     settled: bool | None
     spread: float | None
 
@@ -69,23 +71,34 @@ class SampleCount:
 
 
 def warm_up_until_steady(run: Run, clock: Clock, limits: WarmUpLimits) -> SteadyWarmUp:
-    """Run window by window until the minimums are met and the last windows' medians agree.
+    """:func:`warm_up_by_windows`, back to back."""
+    return warm_up_by_windows(lambda: _window(run, clock), clock, limits)
 
-    Looked at between windows only, so the maximum may be passed by one window's length.
+
+def warm_up_by_windows(
+    window_of: Callable[[], Sequence[int]], clock: Clock, limits: WarmUpLimits
+) -> SteadyWarmUp:
+    """Window by window until the minimums are met and the last windows' medians agree.
+
+    ``window_of`` runs one window and gives its latencies. Looked at between windows only, so the
+    maximum may be passed by one window's length.
     """
     begin = clock()
-    count, elapsed = 0, 0
+    count, elapsed, fastest = 0, 0, 0
     medians: list[float] = []
     while True:
         enough = count >= limits.min_count and elapsed >= limits.min_duration_ns
         spread = _spread(medians)
         settled = spread is not None and spread <= limits.tolerance
         if enough and not limits.tolerance:
-            return SteadyWarmUp(count, elapsed, None, None)
+            return SteadyWarmUp(count, elapsed, fastest, None, None)
         if enough and (settled or elapsed >= limits.max_duration_ns):
-            return SteadyWarmUp(count, elapsed, None if spread is None else settled, spread)
-        window = _window(run, clock)
+            return SteadyWarmUp(
+                count, elapsed, fastest, None if spread is None else settled, spread
+            )
+        window = window_of()
         medians.append(median(window))
+        fastest = min(fastest or window[0], *window)
         count += len(window)
         elapsed = clock() - begin
 
@@ -146,7 +159,7 @@ def _window(run: Run, clock: Clock) -> list[int]:
         run()
         end = clock()
         latencies.append(end - start)
-        if len(latencies) >= _WINDOW_COUNT and end - begin >= WINDOW_NS:
+        if len(latencies) >= WINDOW_COUNT and end - begin >= WINDOW_NS:
             return latencies
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trimtab_agent.records import DeviceInfo, RuntimeInfo, SensorInfo
 
 if TYPE_CHECKING:
-    from trimtab_agent.doctor import Finding
+    from trimtab_agent.doctor.finding import Examination, Finding
 
 _NOT_TOLD = "not told by this device"
 
@@ -34,6 +34,17 @@ def device_lines(device: DeviceInfo, agent_version: str) -> Iterator[str]:
     if device.sensors:
         yield ""
         yield from _columns([_sensor_row(sensor) for sensor in device.sensors])
+
+
+def examination_lines(examination: Examination) -> Iterator[str]:
+    for title, findings in examination.sections.items():
+        yield f"{title}:"
+        yield from (f"  {line}" for line in finding_lines(findings))
+        yield ""
+    if examination.voids:
+        yield "latencies measured now would be INVALID"
+    else:
+        yield "nothing seen here would make latencies INVALID now"
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:

@@ -6,7 +6,7 @@ one that fails without, or whose outcome is unknown, is a warning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -42,24 +42,6 @@ def latency_checks(repeats: Sequence[Repeat], policy: Policy) -> tuple[Check, ..
     )
 
 
-def condition_checks(
-    accelerators: tuple[str, str],
-    before: Mapping[str, str],
-    after: Mapping[str, str],
-) -> tuple[Check, ...]:
-    """Checks over what was true around an arm's repeats.
-
-    Args:
-        accelerators: asked for, and used as the runtime says.
-        before: what :func:`trimtab_agent.device.conditions` gave before the first repeat.
-        after: the same after the last.
-    """
-    return (
-        accelerator_used(*accelerators),
-        governor_check(before.get("governor", "unknown"), after.get("governor", "unknown")),
-    )
-
-
 def accelerator_used(asked: str, used: str) -> Check:
     if asked != used:
         return Check(
@@ -80,22 +62,6 @@ def accelerator_used(asked: str, used: str) -> Check:
         f"{used} is set up; which operators fell back to the cpu was not looked at",
         "compare with a run on the cpu before relying on it",
     )
-
-
-def governor_check(before: str, after: str) -> Check:
-    if before.startswith("unknown") or after.startswith("unknown"):
-        seen = before if before.startswith("unknown") else after
-        return Check("GOVERNOR", "unknown", True, _LATENCY, seen)
-    if before != after:
-        return Check(
-            "GOVERNOR",
-            "failed",
-            True,
-            _LATENCY,
-            f"changed from {before} to {after} while measuring",
-            "stop what changes it (a power daemon?), and measure again",
-        )
-    return Check("GOVERNOR", "passed", True, _LATENCY, f"{before}, before and after")
 
 
 def _min_duration(repeats: Sequence[Repeat], policy: Policy) -> Check:

@@ -25,6 +25,7 @@ from trimtab_agent.foreign import (
     usage,
 )
 from trimtab_agent.load import count_runnable
+from trimtab_agent.paging import Paging, paging_between, paging_so_far, paging_together
 from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.probes.throttling import throttle_state
 
@@ -33,7 +34,10 @@ PERIOD_S = 0.25  # a few small files each time: far below a thousandth of a proc
 
 @dataclass
 class Watch:
-    """``cpus`` empty: all. Readings and load are of the measuring phase alone, pilot included."""
+    """``cpus`` empty: all. Readings and load are of the measuring phase alone, pilot included.
+
+    ``threads``: of the worker that is timed; of several, only one runs at a time.
+    """
 
     root: Path
     clock_origin_ns: int
@@ -41,36 +45,48 @@ class Watch:
     threads: int
     readings: list[Reading] = field(default_factory=list)
     load: ForeignLoad | None = None
+    paging: Paging | None = None
     _runnable: list[int] = field(default_factory=list)
-    _worker_pid: int | None = None
+    _worker_pids: set[int] = field(default_factory=set)
     _begin: Usage | None = None
+    _paging_before: Paging | None = None
     _reading: asyncio.Task[None] | None = None
     _processes: ProcessTimes = field(default_factory=dict)
     _processes_at: float = 0.0
 
     def worker_started(self, pid: int) -> None:
-        self._worker_pid = pid
+        self._worker_pids.add(pid)
+
+    def worker_ended(self, pid: int | None) -> None:
+        self._worker_pids.discard(pid or 0)
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """What the worker says: it begins to measure; it has its samples, and not sent them yet."""
         if message["kind"] == "phase" and message["phase"] == "measure":
-            self._begin_measuring()
+            self.begin()
         elif message["kind"] == "measured":
-            self._end_measuring()
+            self.end()
 
-    def _begin_measuring(self) -> None:
-        if self._worker_pid is not None:
-            self._begin = usage(self._worker_pid, self.cpus)
+    def begin(self) -> None:
+        """Measuring begins."""
+        self._begin = usage(self._worker_pids, self.cpus)
+        self._paging_before = paging_so_far(self.root, self._worker_pids)
         self._reading = asyncio.ensure_future(self._read_on())
 
-    def _end_measuring(self) -> None:
-        if self._worker_pid is not None:
-            end = usage(self._worker_pid, self.cpus)
-            self.load = self._load(end, self._worker_pid)
+    def end(self) -> None:
+        """It ends; the workers must still be there.
+
+        Of several stretches the worst load counts, and all the pages.
+        """
+        found = self._load(usage(self._worker_pids, self.cpus))
+        if self.load is None or (found is not None and found.share > self.load.share):
+            self.load = found
+        paging = paging_between(self._paging_before, paging_so_far(self.root, self._worker_pids))
+        self.paging = paging_together(self.paging, paging)
         self._read()
         self._stop()
 
-    def _load(self, end: Usage | None, worker_pid: int) -> ForeignLoad | None:
+    def _load(self, end: Usage | None) -> ForeignLoad | None:
         processors = len(self.cpus) or os.cpu_count() or 1
         found = foreign_load(self._begin, end, (), processors)
         if found is not None and self._runnable and not self.cpus:
@@ -79,7 +95,7 @@ class Watch:
         if found is None or found.share <= FOREIGN_LOAD_LIMIT:
             return found  # nobody to name: looking at every process has its price
         elapsed = time.monotonic() - self._processes_at
-        own_pids = (worker_pid, os.getpid())
+        own_pids = (*self._worker_pids, os.getpid())
         culprits = name_culprits(self._processes, process_times(), elapsed, own_pids)
         return replace(found, culprits=culprits)
 

@@ -48,6 +48,17 @@ POLICIES: Mapping[str, Mapping[str, Any]] = {
         "max_retries": 3,
     },
 }
+# Of interleaved comparisons. Processes differ by up to 1 % by themselves, so it takes many of them,
+# each for a short time. Six is the fewest for which the signed-rank interval exists.
+COMPARING: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"repeats": 6, "max_duration_s": 1.0, "warmup_s": 0.1},
+    "normal": {"repeats": 12, "max_duration_s": 2.0, "warmup_s": 0.2},
+    "strict": {"repeats": 20, "max_duration_s": 5.0, "warmup_s": 0.5},
+}
+_ONE_BLOCK = {"min_samples": 1, "min_duration_s": 0.02}
+BLOCKS: Mapping[str, int] = {"quick": 12, "normal": 12, "strict": 24}
+"""Of each arm in a repeat; fewer where ``max_duration_s`` is over before."""
+
 PURPOSES: Mapping[str, str] = {
     "quick": "a first look",
     "normal": "comparing and gating",
@@ -61,6 +72,25 @@ PERCENTILE_SAMPLES: Mapping[str, int] = {"p50": 1, "p90": 64, "p99": 662}
 def policy_fields(name: str) -> dict[str, Any]:
     """What the policy sets, as fields of MeasurementSettings, its own name among them."""
     return {"policy": name, **POLICIES[name]}
+
+
+def comparing_fields(name: str) -> dict[str, Any]:
+    """The same for a comparison in interleaved blocks."""
+    return {**policy_fields(name), **_ONE_BLOCK, **COMPARING[name]}
+
+
+def describe_comparing(settings: MeasurementSettings, block_count: int, block_s: float) -> str:
+    """What is in force in one line; what differs from the policy's own figures is marked."""
+    own = COMPARING[settings.policy]
+    parts = [
+        f"{name}={getattr(settings, name):g}"
+        + ("" if getattr(settings, name) == own[name] else "*")
+        for name in own
+    ]
+    return (
+        f"policy {settings.policy}, comparing: {' '.join(parts)} "
+        f"blocks={block_count} block_s={block_s:g} max_retries={settings.max_retries}"
+    )
 
 
 def samples_for_percentile(percentile: str) -> int:

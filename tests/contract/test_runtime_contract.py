@@ -88,6 +88,19 @@ class RuntimeContract(ABC):
             if self.computes:
                 assert not np.array_equal(first[name], second[name])
 
+    def test_the_timed_call_does_what_a_run_does(self, session: Session) -> None:
+        session.bind(random_inputs(session.inputs, {}, 0))
+        session.run()
+        first = session.output_values()
+        session.bind(random_inputs(session.inputs, {}, 1))
+        session.timed_call()()
+        second = session.output_values()
+        session.run()
+        for name, again in session.output_values().items():
+            np.testing.assert_array_equal(second[name], again)
+            if self.computes:
+                assert not np.array_equal(first[name], again)
+
     def test_inputs_may_change_their_batch_where_it_is_open(self, session: Session) -> None:
         if any(spec.info.dimensions[0] != -1 for spec in session.inputs):
             pytest.skip("the batch of this model is fixed")

@@ -86,3 +86,28 @@ def test_runs_with_different_threads_are_compared_only_anyway(
     content = json.loads(trimtab("compare", first, third, "--format", "json").stdout)
     assert content["schema"] == "trimtab.compare-runs/1"
     assert content["pairs"][0]["differences"] == []
+
+
+def test_runs_under_different_governors_are_compared_only_anyway_with_each_named(
+    trimtab: Trimtab, mnist: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    cpufreq = tmp_path / "root/sys/devices/system/cpu/cpufreq"
+    (cpufreq / "policy0").mkdir(parents=True)
+    environment["TRIMTAB_SYSFS_ROOT"] = str(tmp_path / "root")
+    for governor, boost in (("performance", "0"), ("powersave", "1")):
+        (cpufreq / "policy0/scaling_governor").write_text(f"{governor}\n")
+        (cpufreq / "boost").write_text(f"{boost}\n")
+        assert trimtab("bench", mnist, *SHORT).returncode == 0
+    kept = json.loads(trimtab("runs", "list", "--format", "json").stdout)["runs"]
+    second, first = (run["run_id"] for run in kept)
+    differences = ("governor: performance / powersave", "boost: off / on")
+
+    refused = trimtab("compare", first, second)
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert all(difference in refused.stderr for difference in differences)
+
+    shown = trimtab("compare", first, second, "--anyway")
+    assert shown.returncode == 0
+    assert all(difference in shown.stdout for difference in differences)
+    assert re.search(r"mnist\.onnx .*\d+\.\d+", shown.stdout), "the figures stand beside"

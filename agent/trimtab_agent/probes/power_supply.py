@@ -1,4 +1,4 @@
-"""Batteries: /sys/class/power_supply, in the kernel's microwatt (ABI/testing/sysfs-class-power)."""
+"""Batteries and mains: /sys/class/power_supply (ABI/testing/sysfs-class-power), in microwatt."""
 
 from __future__ import annotations
 
@@ -24,6 +24,25 @@ class PowerSupplyProbe(Probe):
             if read_text(supply / "type") == "Battery"
             for sensor in _sensors(supply)
         ]
+
+
+def power_source(root: Path) -> str:
+    """ "mains", "battery", "none: reason" (nothing is listed) or "unknown: reason"."""
+    supplies = [
+        supply
+        for supply in folders(root / "sys/class/power_supply", "*")
+        if read_text(supply / "scope") != "Device"  # a mouse's battery, say
+    ]
+    if not supplies:
+        return "none: /sys/class/power_supply lists no battery and no mains adapter"
+    if any(read_text(supply / "online") == "1" for supply in supplies):
+        return "mains"
+    states = {read_text(supply / "status") for supply in supplies}
+    if "Discharging" in states:
+        return "battery"
+    if states & {"Charging", "Full", "Not charging"}:
+        return "mains"
+    return "unknown: nothing in /sys/class/power_supply tells"
 
 
 def _sensors(battery: Path) -> list[Sensor]:

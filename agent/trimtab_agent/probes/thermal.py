@@ -9,6 +9,8 @@ from trimtab_agent.probes.base import Probe, Sensor, SensorError
 from trimtab_agent.probes.sysfs import SysfsSensor, folders, read_int, read_text
 from trimtab_agent.records import SensorInfo
 
+_SLOWING = ("passive", "hot", "critical")
+
 
 class ThermalProbe(Probe):
     name = "thermal"
@@ -30,6 +32,41 @@ class Temperature:
 
     def __str__(self) -> str:
         return f"{self.celsius:.1f} °C ({self.scope})"
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """``trip``: what the kernel does at ``trip_c`` ("passive": it slows the device down)."""
+
+    temperature: Temperature
+    trip: str
+    trip_c: float
+
+    @property
+    def degrees(self) -> float:
+        return self.trip_c - self.temperature.celsius
+
+
+def least_headroom(root: Path) -> Headroom | None:
+    """Of the zone that is nearest to slowing down; None where no zone has such a trip point."""
+    found = []
+    for zone in folders(root / "sys/class/thermal", "thermal_zone*"):
+        celsius, trip = read_int(zone / "temp"), _lowest_trip(zone)
+        if celsius is not None and trip is not None:
+            temperature = Temperature(celsius / 1000, read_text(zone / "type") or zone.name)
+            found.append(Headroom(temperature, *trip))
+    return min(found, key=lambda headroom: headroom.degrees, default=None)
+
+
+def _lowest_trip(zone: Path) -> tuple[str, float] | None:
+    """What only starts a fan is none; 0 °C and less stand for a trip point that is switched off."""
+    trips = [
+        (kind, celsius / 1000)
+        for file in folders(zone, "trip_point_*_temp")
+        if (kind := read_text(zone / file.name.replace("_temp", "_type"))) in _SLOWING
+        and (celsius := read_int(file) or 0) > 0
+    ]
+    return min(trips, key=lambda trip: trip[1], default=None)
 
 
 def hottest_zone(root: Path) -> Temperature | None:

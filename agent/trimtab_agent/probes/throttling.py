@@ -19,14 +19,19 @@ _LIVE_BITS = {
     2: "throttled",
     3: "soft temperature limit",
 }
+_SINCE_BOOT = 16
 
 
 @dataclass(frozen=True)
 class ThrottleState:
-    """``active``: flags that hold now; ``count``: throttlings since boot, None if not counted."""
+    """``active``: flags that hold now; ``count``: throttlings since boot, None if not counted.
+
+    ``since_boot``: flags that held at any time since.
+    """
 
     active: tuple[str, ...] = ()
     count: int | None = None
+    since_boot: tuple[str, ...] = ()
 
 
 def throttle_state(root: Path) -> ThrottleState | None:
@@ -36,8 +41,12 @@ def throttle_state(root: Path) -> ThrottleState | None:
     counts = [count for path in cores if (count := read_int(path)) is not None]
     if mask is None and not counts:
         return None
-    active = tuple(name for bit, name in _LIVE_BITS.items() if (mask or 0) >> bit & 1)
-    return ThrottleState(active, sum(counts) if counts else None)
+    active, since_boot = _flags(mask or 0), _flags((mask or 0) >> _SINCE_BOOT)
+    return ThrottleState(active, sum(counts) if counts else None, since_boot)
+
+
+def _flags(mask: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in _LIVE_BITS.items() if mask >> bit & 1)
 
 
 def _mask(root: Path) -> int | None:

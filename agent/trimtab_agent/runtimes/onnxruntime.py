@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,11 @@ class OnnxSession(Session):
             self._free = tuple(spec.name for spec in self.outputs)
             self.run()
 
+    def timed_call(self) -> Callable[[], object]:
+        if self._free_each_run:
+            return self.run
+        return partial(self._session.run_with_iobinding, self._binding)
+
     def output_values(self) -> dict[str, Tensor]:
         values = self._binding.get_outputs()
         return {
@@ -161,6 +167,7 @@ class OnnxRuntime(Runtime):
         "ONNX Runtime tells its arena in a profile only, and newer releases alone (1.32 does): "
         "ask for it with --profile"
     )
+    operators_told = "each operator's time and where it ran"
     option_values = {  # noqa: RUF012 - the base class says ClassVar
         "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),
         "allow_spinning": ("0", "1"),

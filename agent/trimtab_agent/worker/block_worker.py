@@ -39,6 +39,11 @@ class BlockWorker:
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._running: asyncio.Task[Failure | None] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """None until it runs."""
+        return self._process.pid
+
     async def start(self) -> None:
         """Load and warm up. Raises WorkerEnded."""
         work = self._process.run(self._timeout_ns, self._messages.put_nowait)

@@ -6,35 +6,26 @@ import gc
 import json
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
-from trimtab_agent.measure import Limits, Samples, sample_capacity, take_samples, warm_up
-from trimtab_agent.runtimes.base import Session
+from trimtab_agent.measure import Limits, Run, Samples, sample_capacity, take_samples
+from trimtab_agent.phases import warm_up_until_steady
 from trimtab_agent.worker.channel import Channel
-from trimtab_agent.worker.loading import (
-    import_runtime,
-    load_session,
-    loaded_fields,
-    prepare_inputs,
-)
+from trimtab_agent.worker.limits import warm_up_limits
+from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
-from trimtab_agent.worker.repeat import duration_of_one, outputs_finite
+from trimtab_agent.worker.repeat import outputs_finite
+from trimtab_agent.worker.timed import timed_call
 
 
 def measure_blocks(task: WorkerTask, channel: Channel) -> None:
     """Load, warm up, then one block a command; raises WorkerError where the model cannot be run."""
-    channel.send("phase", phase="load")
-    runtime, info = import_runtime(task)
-    session, load_ns = load_session(runtime, task)
-    channel.send("loaded", **loaded_fields(session, info, load_ns))
-    inputs = prepare_inputs(session, task)
-    channel.send("phase", phase="first_inference")
-    session.bind(inputs)
-    channel.send("first_inference", duration_ns=duration_of_one(session))
+    session = start_session(task, channel).session
     channel.send("phase", phase="warm_up")
-    clock = time.perf_counter_ns
-    warm = warm_up(session.run, clock, task.min_warmup_count, task.warmup_duration_ns)
-    channel.send("warmed_up", count=warm.count, duration_ns=warm.duration_ns)
+    with timed_call(session, task) as call:
+        warm = warm_up_until_steady(call, time.perf_counter_ns, warm_up_limits(task))
+    channel.send("warmed_up", **asdict(warm))
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -42,19 +33,20 @@ def measure_blocks(task: WorkerTask, channel: Channel) -> None:
     channel.send("ready")
     for line in iter(sys.stdin.readline, ""):
         command = json.loads(line)
-        samples = _block(session, command, warm.fastest_ns)
+        with timed_call(session, task) as call:
+            samples = _block(call, command, warm.fastest_ns)
         _answer(samples, command["block_index"], task.clock_origin_ns, channel)
     channel.send("finite", finite=outputs_finite(session))
     session.close()
 
 
-def _block(session: Session, command: dict[str, Any], fastest_ns: int) -> Samples:
+def _block(call: Run, command: dict[str, Any], fastest_ns: int) -> Samples:
     duration_ns: int = command["duration_ns"]
     limits = Limits(1, duration_ns, duration_ns)
     for _ in range(command["discard_count"]):
-        session.run()
+        call()
     capacity = sample_capacity(limits, fastest_ns)
-    return take_samples(session.run, time.perf_counter_ns, limits, capacity)
+    return take_samples(call, time.perf_counter_ns, limits, capacity)
 
 
 def _answer(samples: Samples, block_index: int, origin_ns: int, channel: Channel) -> None:

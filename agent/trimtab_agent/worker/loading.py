@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from trimtab_agent.runtimes.base import (
 )
 from trimtab_agent.runtimes.registry import create_runtime
 from trimtab_agent.worker.batch import shapes_for_batch
+from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.inputs import (
     check_shapes,
     first_batch,
@@ -24,6 +25,29 @@ from trimtab_agent.worker.inputs import (
     read_arrays,
 )
 from trimtab_agent.worker.messages import WorkerTask
+
+
+@dataclass(frozen=True)
+class Started:
+    """A session that has run once, and the inputs that are bound to it."""
+
+    session: Session
+    inputs: dict[str, Any]
+
+
+def start_session(task: WorkerTask, channel: Channel) -> Started:
+    """Load and first inference, each told as a phase of its own. Raises WorkerError."""
+    channel.send("phase", phase="load")
+    runtime, info = import_runtime(task)
+    session, load_ns = load_session(runtime, task)
+    channel.send("loaded", **loaded_fields(session, info, load_ns))
+    inputs = prepare_inputs(session, task)
+    channel.send("phase", phase="first_inference")
+    session.bind(inputs)
+    start = time.perf_counter_ns()
+    session.run()
+    channel.send("first_inference", duration_ns=time.perf_counter_ns() - start)
+    return Started(session, inputs)
 
 
 def import_runtime(task: WorkerTask) -> tuple[Runtime, RuntimeInfo]:

@@ -16,8 +16,8 @@ kinds and their fields:
 - ``loaded``: load_ns, runtime_version, runtime_package, accelerator_used, inputs, outputs
   (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened)
 - ``first_inference``: duration_ns
-- ``warmed_up``: count, duration_ns, settled, spread (both null where steadiness was not asked for
-  or could not be seen)
+- ``warmed_up``: count, duration_ns, fastest_ns, settled, spread (the last two null where steadiness
+  was not asked for or could not be seen)
 - ``measured``: sample_count, duration_ns (as the timed loop counted them, before any is sent),
   planned_count, plan_reason (what the pilot fixed, and which minimum or maximum decided)
 - ``samples``: start_offset_ns, latency_ns (at most SAMPLES_PER_MESSAGE each, in order)

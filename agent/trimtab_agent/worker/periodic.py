@@ -5,13 +5,22 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from trimtab_agent.measure import Clock, Limits, Run, Samples
+from trimtab_agent.phases import (
+    WINDOW_COUNT,
+    WINDOW_NS,
+    SteadyWarmUp,
+    WarmUpLimits,
+    warm_up_by_windows,
+)
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
+from trimtab_agent.worker.limits import warm_up_limits
 from trimtab_agent.worker.messages import WorkerTask
+from trimtab_agent.worker.timed import timed_call
 
 _NS_PER_S = 10**9
 Sleep = Callable[[float], None]
@@ -35,15 +44,16 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
     period_ns = _NS_PER_S / task.rate_hz
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
-    warming = Limits(task.min_warmup_count, task.warmup_duration_ns, task.max_duration_ns)
-    warm = take_periodic(session.run, clock, time.sleep, period_ns, warming)
-    channel.send("warmed_up", count=len(warm.samples), duration_ns=warm.samples.duration_ns)
+    with timed_call(session, task) as call:
+        warm = warm_up_at_pace(call, clock, time.sleep, period_ns, warm_up_limits(task))
+    channel.send("warmed_up", **asdict(warm))
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
     gc.disable()
     limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
-    taken = take_periodic(session.run, clock, time.sleep, period_ns, limits)
+    with timed_call(session, task) as call:
+        taken = take_periodic(call, clock, time.sleep, period_ns, limits)
     gc.enable()
     samples = taken.samples
     channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns)
@@ -55,6 +65,20 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
         latest_start_ns=taken.latest_start_ns,
     )
     return samples
+
+
+def warm_up_at_pace(
+    run: Run, clock: Clock, sleep: Sleep, period_ns: float, limits: WarmUpLimits
+) -> SteadyWarmUp:
+    """Until steady, one inference a period as in the measurement: sleeping is part of it."""
+    window = Limits(WINDOW_COUNT, WINDOW_NS, limits.max_duration_ns or WINDOW_NS)
+
+    def window_of() -> Sequence[int]:
+        taken = take_periodic(run, clock, sleep, period_ns, window)
+        sleep(period_ns / _NS_PER_S)
+        return taken.samples.latency_ns
+
+    return warm_up_by_windows(window_of, clock, limits)
 
 
 def take_periodic(

@@ -10,23 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trimtab_agent.measure import Limits, Samples, take_samples
-from trimtab_agent.phases import (
-    CountLimits,
-    WarmUpLimits,
-    choose_count,
-    take_pilot,
-    warm_up_until_steady,
-)
+from trimtab_agent.phases import choose_count, take_pilot, warm_up_until_steady
 from trimtab_agent.runtimes.base import Session
 from trimtab_agent.worker.channel import Channel
-from trimtab_agent.worker.loading import (
-    import_runtime,
-    load_session,
-    loaded_fields,
-    prepare_inputs,
-)
+from trimtab_agent.worker.limits import count_limits, warm_up_limits
+from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
 from trimtab_agent.worker.periodic import measure_periodic
+from trimtab_agent.worker.timed import timed_call
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensors
@@ -34,19 +25,13 @@ if TYPE_CHECKING:
 
 def measure_repeat(task: WorkerTask, channel: Channel) -> None:
     """Measure latency; raises WorkerError where the model cannot be run."""
-    channel.send("phase", phase="load")
-    runtime, info = import_runtime(task)
-    session, load_ns = load_session(runtime, task)
-    channel.send("loaded", **loaded_fields(session, info, load_ns))
-    inputs = prepare_inputs(session, task)
-    channel.send("phase", phase="first_inference")
-    session.bind(inputs)
-    channel.send("first_inference", duration_ns=duration_of_one(session))
+    started = start_session(task, channel)
+    session = started.session
     samples = _measure(session, task, channel)
     for starts, latencies in samples.batches(SAMPLES_PER_MESSAGE, task.clock_origin_ns):
         channel.send("samples", start_offset_ns=starts, latency_ns=latencies)
     channel.send("finite", finite=outputs_finite(session))
-    channel.send("io", duration_ns=_io_duration(session, inputs))
+    channel.send("io", duration_ns=_io_duration(session, started.inputs))
     session.close()
 
 
@@ -55,16 +40,18 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
         return measure_periodic(session, task, channel)
     clock = time.perf_counter_ns
     channel.send("phase", phase="warm_up")
-    warm = warm_up_until_steady(session.run, clock, _warm_up_limits(task))
+    with timed_call(session, task) as call:
+        warm = warm_up_until_steady(call, clock, warm_up_limits(task))
     channel.send("warmed_up", **asdict(warm))
     channel.send("phase", phase="measure")
     gc.collect()
     gc.freeze()
     gc.disable()
-    limits = _count_limits(task)
-    plan = choose_count(take_pilot(session.run, clock, limits), limits)
-    fixed = Limits(plan.count, 0, task.max_duration_ns)
-    samples = take_samples(session.run, clock, fixed, plan.count)
+    limits = count_limits(task)
+    with timed_call(session, task) as call:
+        plan = choose_count(take_pilot(call, clock, limits), limits)
+        fixed = Limits(plan.count, 0, task.max_duration_ns)
+        samples = take_samples(call, clock, fixed, plan.count)
     gc.enable()
     channel.send(
         "measured",
@@ -74,31 +61,6 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
         plan_reason=plan.reason,
     )
     return samples
-
-
-def _warm_up_limits(task: WorkerTask) -> WarmUpLimits:
-    return WarmUpLimits(
-        min_count=task.min_warmup_count,
-        min_duration_ns=task.warmup_duration_ns,
-        max_duration_ns=task.max_warmup_duration_ns,
-        tolerance=task.steady_tolerance,
-    )
-
-
-def _count_limits(task: WorkerTask) -> CountLimits:
-    return CountLimits(
-        min_count=task.min_sample_count,
-        min_duration_ns=task.min_duration_ns,
-        max_duration_ns=task.max_duration_ns,
-        percentile_count=task.percentile_sample_count,
-        target_precision=task.target_precision,
-    )
-
-
-def duration_of_one(session: Session) -> int:
-    start = time.perf_counter_ns()
-    session.run()
-    return time.perf_counter_ns() - start
 
 
 def _io_duration(session: Session, inputs: Tensors) -> int:

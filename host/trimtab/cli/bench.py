@@ -40,7 +40,6 @@ from trimtab.cli.options import (
 )
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
-from trimtab.fleet.jobs import BlockSchedule
 from trimtab.home import store_url
 from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits
 from trimtab.records import MeasurementSettings, Run, UserError
@@ -90,9 +89,9 @@ def bench(
       trimtab bench before.onnx after.onnx --compare
     """
     reference, limits = _reference(measure)
-    given = overridden(measure)
+    policy = measure["policy"]
+    given = overridden({**measure, "policy": None})
     choices = _choices(measure)
-    say_policy(choices.base)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
     if compare and (evaluation or profile or reference or choices.base.rate_hz is not None):
         raise UserError(
@@ -101,16 +100,18 @@ def bench(
         )
     with scratch_folder() as scratch:
         if compare:
+            choices, schedule = for_comparing(choices, given, policy)  # type: ignore[arg-type]
             duel = Duel(
                 devices=select_devices(devices),
                 candidates=candidates,
-                choices=for_comparing(choices, given),
-                schedule=BlockSchedule(),
+                choices=choices,
+                schedule=schedule,
                 scratch=scratch,
                 state=local_agent_state(),
                 inputs=load_inputs(inputs, scratch) if inputs else None,
             )
             return run_comparison(duel, output)
+        say_policy(choices.base)
         campaign = Campaign(
             devices=select_devices(devices),
             candidates=candidates,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 from trimtab_protos.errors import Failure
@@ -14,18 +15,28 @@ from trimtab.campaign.plan import Choices
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import print_json, progress_console
 from trimtab.cli.progress import progress_display
+from trimtab.fleet.jobs import BlockSchedule
+from trimtab.measure_policies import (
+    BLOCKS,
+    DEFAULT_POLICY,
+    comparing_fields,
+    describe_comparing,
+)
 from trimtab.records import UserError
 
-_REPEATS = 6  # the t-interval of fewer is needlessly wide
-_LONGEST_S = 1.0  # of an arm's blocks in one repeat: six of two stay within 15 s
 _OUTPUTS = ("table", "json")
 
 
-def for_comparing(choices: Choices, given: dict[str, object]) -> Choices:
-    """More and shorter repeats than for latencies, where the command line says nothing else."""
-    settings: dict[str, object] = {"repeats": _REPEATS, "min_samples": 1}
-    settings |= {"min_duration_s": 0.02, "max_duration_s": _LONGEST_S, "warmup_s": 0.1}
-    return replace(choices, base=replace(choices.base, **{**settings, **given}))  # type: ignore[arg-type]
+def for_comparing(
+    choices: Choices, given: dict[str, Any], policy: str | None
+) -> tuple[Choices, BlockSchedule]:
+    """More and shorter repeats than for latencies. ``given``: what was asked for by itself."""
+    fields = {**comparing_fields(policy or DEFAULT_POLICY), **given}
+    base = replace(choices.base, **fields)
+    schedule = BlockSchedule(blocks=BLOCKS[base.policy])
+    text = describe_comparing(base, schedule.blocks, schedule.block_duration_s)
+    click.echo(f"measure: {text}", err=True)
+    return replace(choices, base=base), schedule
 
 
 def run_comparison(duel: Duel, output: str) -> int:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from trimtab.records import Result
 
 TEMPERATURE_BAND_C = 5.0
-_CONDITIONS = ("governor", "power_mode", "power_source", "affinity", "agent_protocol")
+_CONDITIONS = ("governor", "power_mode", "boost", "power_source", "affinity", "agent_protocol")
 _ABSENT = "not recorded"
+_NOT_TOLD = ("unknown", "none: ")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -29,7 +30,8 @@ class Difference:
 def comparability(a: Result, b: Result) -> tuple[Difference, ...]:
     """The conditions in which the two differ; empty: they may be compared.
 
-    A condition that neither device could tell is no difference; one that a single side told is.
+    A condition that neither device could tell, or that neither has, is no difference; one that a
+    single side told is. How often and how long was measured makes none either.
     """
     return (*_settings(a, b), *_conditions(a, b), *_start_temperature(a, b))
 
@@ -42,6 +44,8 @@ def _settings(a: Result, b: Result) -> Iterator[Difference]:
         "accelerator": (_accelerator(a), _accelerator(b)),
         "runtime options": (_options(a), _options(b)),
         "input shapes": (_shapes(a), _shapes(b)),
+        "batch size": (_batch_size(a), _batch_size(b)),
+        "rate": (_rate(a), _rate(b)),
     }
     if a.device.device_id != b.device.device_id:
         yield Difference("device", _device(a), _device(b))
@@ -68,7 +72,7 @@ def _start_temperature(a: Result, b: Result) -> Iterator[Difference]:
 
 
 def _untold(text: str) -> bool:
-    return text == _ABSENT or text.startswith("unknown")
+    return text == _ABSENT or text.startswith(_NOT_TOLD)
 
 
 def _device(result: Result) -> str:
@@ -87,6 +91,15 @@ def _accelerator(result: Result) -> str:
 def _options(result: Result) -> str:
     options = sorted(result.settings.runtime_options.items())
     return ", ".join(f"{key}={value}" for key, value in options) or "none"
+
+
+def _batch_size(result: Result) -> str:
+    return str(result.settings.batch_size or "the file's")
+
+
+def _rate(result: Result) -> str:
+    rate = result.settings.rate_hz
+    return "back to back" if rate is None else f"{rate:g} Hz"
 
 
 def _shapes(result: Result) -> str:

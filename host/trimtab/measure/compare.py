@@ -1,9 +1,11 @@
 """How much faster one of two interleaved artifacts is; pure.
 
 In each repeat both run blocks in turns; a pair of blocks gives one ratio of medians, so that drift
-slower than a pair cancels out. A repeat (two fresh processes) gives the geometric mean of its
-ratios; the interval is a Student t-interval over the logarithms of the repeats' means, because
-blocks within a repeat share their processes and are not independent.
+slower than a pair cancels out. A repeat (two fresh processes) gives the median of its ratios: a
+processor that changes its speed between two blocks of a pair, up as often as down, does not move
+it. The repeat is the unit, because blocks of one repeat share their processes. Of an artifact and
+itself the repeats' ratios lie symmetrically about 1, whatever the noise, and the signed-rank
+interval asks for no more than that; of fewer than six repeats it is Student's t.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from trimtab.measure import signed_rank
 from trimtab.measure.stats import Interval, log_t_interval
 from trimtab.records import Int64Array
 
@@ -58,13 +61,22 @@ def compare(first: Sequence[Blocks], second: Sequence[Blocks]) -> Comparison | s
     paired = [ratios for ratios in logarithms if ratios]
     if not paired:
         return "no pair of blocks was measured"
-    per_repeat = tuple(math.exp(float(np.mean(ratios))) for ratios in paired)
+    medians = [float(np.median(ratios)) for ratios in paired]
+    ratio, ci95 = _centre(medians)
     return Comparison(
-        ratio=math.exp(float(np.mean(np.log(per_repeat)))),
-        ci95=log_t_interval(per_repeat),
-        per_repeat=per_repeat,
+        ratio=ratio,
+        ci95=ci95,
+        per_repeat=tuple(math.exp(each) for each in medians),
         pair_count=sum(len(ratios) for ratios in paired),
     )
+
+
+def _centre(logarithms: Sequence[float]) -> tuple[float, Interval | None]:
+    found = signed_rank.interval(logarithms)
+    if found is None:
+        ratios = [math.exp(each) for each in logarithms]
+        return math.exp(float(np.mean(logarithms))), log_t_interval(ratios)
+    return math.exp(signed_rank.centre(logarithms)), (math.exp(found[0]), math.exp(found[1]))
 
 
 def sentence(comparison: Comparison, first: str, second: str) -> str:

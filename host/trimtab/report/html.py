@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from trimtab.records import Run, UserError
+from trimtab.report.diagnostics_view import COLUMNS
 from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
 
@@ -45,4 +46,5 @@ def render_report(run: Run) -> str:
     )
     page = build_page(run)
     plot = Markup(plot_html(page.points))  # noqa: S704 - plotly's own markup, its texts escaped
-    return environment.get_template("report.html.j2").render(page=page, plot=plot)
+    template = environment.get_template("report.html.j2")
+    return template.render(page=page, plot=plot, diagnostics_columns=COLUMNS)

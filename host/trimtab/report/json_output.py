@@ -10,6 +10,7 @@ from trimtab_protos.errors import Failure
 
 from trimtab.decide.labels import chosen_label
 from trimtab.records import Artifact, Check, Decision, DeviceDecision, Metric, Result, Run, Variant
+from trimtab.report.diagnostics_view import diagnostics_json
 from trimtab.report.profile_view import profile_json
 from trimtab.store.decisions import position_of
 
@@ -56,6 +57,7 @@ def _result(result: Result) -> Json:
         else {},
         "sample_count": result.sample_count,
         "process_count": result.process_count,
+        "diagnostics": diagnostics_json(result),
         "conditions": dict(result.conditions),
         "profile": profile_json(result.raw.profile) if result.raw is not None else None,
     }

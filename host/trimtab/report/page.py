@@ -9,6 +9,7 @@ from trimtab.decide.labels import distinct_labels
 from trimtab.measure.validity import warnings
 from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
+from trimtab.report.diagnostics_view import Cells, diagnostics_rows
 from trimtab.report.memory_view import MemoryTable, memory_table
 from trimtab.report.plot import Point, y_metric_for
 from trimtab.report.tables import Row, Table, results_table
@@ -57,6 +58,7 @@ class DeviceSection:
     failures: tuple[tuple[str, str], ...]
     problems: tuple[Finding, ...]
     passed: tuple[Finding, ...]
+    diagnostics: tuple[Cells, ...]
     conditions: tuple[tuple[str, str], ...]
     memory: MemoryTable
 
@@ -127,6 +129,7 @@ def _section(
         ),
         problems=_findings(results, labels, ("failed", "warning")),
         passed=_findings(results, labels, ("passed",)),
+        diagnostics=diagnostics_rows(results, labels),
         conditions=_conditions(results, labels),
         memory=memory_table(results, labels),
     )

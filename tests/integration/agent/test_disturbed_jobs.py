@@ -23,6 +23,14 @@ FAILED = benchmark_pb2.ValidityCheck.OUTCOME_FAILED
 UNKNOWN = benchmark_pb2.ValidityCheck.OUTCOME_UNKNOWN
 _ZONE = "sys/class/thermal/thermal_zone0/temp"
 _FLAGS = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_CHANGES = {  # what stands there before, and what in the middle of the job
+    "sys/devices/system/cpu/cpufreq/policy0/scaling_governor": ("performance", "powersave"),
+    "sys/firmware/acpi/platform_profile": ("performance", "low-power"),
+    "sys/devices/system/cpu/cpufreq/boost": ("1", "0"),
+    "sys/class/power_supply/AC/online": ("1", "0"),
+}
+_BATTERY = "sys/class/power_supply/BAT0/status"
+_VMSTAT = "proc/vmstat"
 
 
 class Board:
@@ -105,12 +113,13 @@ def test_without_a_thermal_zone_the_gate_is_unknown_and_says_so(board: Board) ->
 
 
 @contextlib.contextmanager
-def written_while_measuring(board: Board, job_id: str, text: str) -> Iterator[None]:
+def written_while_measuring(board: Board, job_id: str, files: dict[str, str]) -> Iterator[None]:
     def write() -> None:
         for event in board.client.watch(job_id):
             if event.phase == benchmark_pb2.PHASE_MEASURE:
                 time.sleep(0.3)
-                board.write(_FLAGS, text)
+                for name, text in files.items():
+                    board.write(name, text)
                 return
 
     thread = threading.Thread(target=write)
@@ -123,7 +132,7 @@ def test_throttling_that_begins_while_measuring_voids_with_its_moment(board: Boa
     board.write(_FLAGS, "0")
     board.spec.policy.min_duration.FromMilliseconds(1500)
     job_id = board.client.submit(board.spec)
-    with written_while_measuring(board, job_id, "50005"):
+    with written_while_measuring(board, job_id, {_FLAGS: "50005"}):
         job = board.client.finished(job_id)
     (result,) = job.result.arms
     check = next(check for check in result.checks if check.name == "NOT_THROTTLED")
@@ -131,6 +140,48 @@ def test_throttling_that_begins_while_measuring_voids_with_its_moment(board: Boa
     assert "under-voltage, throttled from " in check.seen
     moment = float(check.seen.partition("throttled from ")[2].split()[0])
     assert moment > 0
+
+
+def test_settings_that_change_in_the_middle_of_a_job_void_the_latency(board: Board) -> None:
+    board.write(_BATTERY, "Discharging")
+    for name, (before, _) in _CHANGES.items():
+        board.write(name, before)
+    job_id = board.client.submit(board.spec)
+    with written_while_measuring(
+        board, job_id, {name: late for name, (_, late) in _CHANGES.items()}
+    ):
+        job = board.client.finished(job_id)
+    (result,) = job.result.arms
+    checks = {check.name: check for check in result.checks}
+    for name, seen in (
+        ("GOVERNOR", "performance -> powersave"),
+        ("POWER_MODE", "performance (platform profile), boost on -> low-power"),
+        ("POWER_SOURCE", "mains -> battery"),
+    ):
+        assert (checks[name].outcome, checks[name].invalidates) == (FAILED, True)
+        assert list(checks[name].metrics) == ["latency"]
+        assert seen in checks[name].seen
+        assert checks[name].advice
+    for setting in ("governor", "power_mode", "boost", "power_source"):
+        assert result.conditions[setting] != result.conditions[f"{setting}_after"]
+
+
+def test_pages_swapped_by_others_warn_and_a_low_memory_is_said_before_the_job(
+    board: Board,
+) -> None:
+    board.write(_VMSTAT, "pswpin 10\npswpout 0")
+    board.write("proc/meminfo", "MemTotal: 900000 kB\nMemAvailable: 0 kB")
+    job_id = board.client.submit(board.spec)
+    with written_while_measuring(board, job_id, {_VMSTAT: "pswpin 10\npswpout 70"}):
+        *events, last = board.client.watch(job_id)
+    (result,) = last.job_finished.job.result.arms
+    checks = {check.name: check for check in result.checks}
+    assert (checks["NO_SWAPPING"].outcome, checks["NO_SWAPPING"].invalidates) == (FAILED, False)
+    assert "70 pages swapped" in checks["NO_SWAPPING"].seen
+    assert (checks["FREE_MEMORY"].outcome, checks["FREE_MEMORY"].invalidates) == (FAILED, False)
+    said = [event.log_line.text for event in events if event.HasField("log_line")]
+    assert any(text.startswith("before the job: FREE_MEMORY: 0 MB free") for text in said)
+    assert int(result.conditions["disk_free_mb"]) > 0
 
 
 def test_a_spoiled_repeat_is_measured_again_and_only_the_last_attempt_counts(

@@ -94,6 +94,7 @@ def test_blocks_of_two_arms_take_turns_and_never_overlap(
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(in_time))
     checks = {check.name: check.outcome for check in job.result.arms[0].checks}
     assert checks["NO_SAMPLE_LOST"] == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
+    assert checks["NO_SWAPPING"] == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
     assert checks["OUTPUTS_FINITE"] == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
 
 
@@ -196,3 +197,83 @@ def test_blocks_end_early_in_whole_pairs_where_the_longest_duration_is_over(
     events = list(client.watch(client.submit(spec)))
     blocks = spans(events)
     assert 1 < len(blocks["a", 0]) == len(blocks["b", 0]) < 100
+
+
+def laid_out(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
+@pytest.fixture
+def compared_on(
+    start_agent: Any, connect: Any, make_interleaved: Any, tmp_path: Path
+) -> Callable[..., Any]:
+    """Compare a file with itself on a device whose kernel files the test lays out."""
+
+    def run(files: dict[str, str], change: Callable[[Any], None] = lambda spec: None) -> Any:
+        for name, text in files.items():
+            laid_out(tmp_path, name, text)
+        client = connect(start_agent("--root", str(tmp_path)).address)
+        digest = client.upload(b"any")
+        spec = make_interleaved({"a": (digest, "a.onnx"), "b": (digest, "b.onnx")}, repeats=2)
+        for arm in spec.arms:
+            arm.runtime = "null"
+        change(spec)
+        return list(client.watch(client.submit(spec)))
+
+    return run
+
+
+def checks_of(events: list[Any]) -> list[dict[str, Any]]:
+    arms = events[-1].job_finished.job.result.arms
+    return [{check.name: check for check in result.checks} for result in arms]
+
+
+def test_both_arms_wait_until_the_device_is_cool_and_say_where_it_is_not(compared_on: Any) -> None:
+    def ask_for_cool(spec: Any) -> None:
+        spec.policy.max_start_temperature_celsius = 50
+        spec.policy.cooldown_timeout.FromMilliseconds(300)
+
+    events = compared_on({"sys/class/thermal/thermal_zone0/temp": "71250"}, ask_for_cool)
+    waits = [event for event in events if event.state_changed.state == Job.STATE_COOLING]
+    assert len(waits) == 1
+    for checks in checks_of(events):
+        assert checks["START_TEMPERATURE"].outcome == benchmark_pb2.ValidityCheck.OUTCOME_FAILED
+        assert "still 71.2 °C" in checks["START_TEMPERATURE"].seen
+
+
+def test_throttling_while_they_take_turns_is_seen_and_measured_again(compared_on: Any) -> None:
+    flags = "sys/devices/platform/soc/soc:firmware/get_throttled"
+    events = compared_on({flags: "4"}, lambda spec: setattr(spec.policy, "max_retries", 1))
+    for result, checks in zip(
+        events[-1].job_finished.job.result.arms, checks_of(events), strict=True
+    ):
+        assert checks["NOT_THROTTLED"].outcome == benchmark_pb2.ValidityCheck.OUTCOME_FAILED
+        # On a busy machine the load is named instead: the repeat is spoiled twice over.
+        assert result.conditions["retries"].startswith(("repeat 1: throttled", "repeat 1: foreign"))
+    blocks = spans(events)
+    assert {key: len(found) for key, found in blocks.items()} == {
+        (arm, repeat): 4 for arm in "ab" for repeat in (0, 1)
+    }
+
+
+def test_they_warm_up_until_steady(compared_on: Any) -> None:
+    def ask_for_steady(spec: Any) -> None:
+        spec.policy.steady_tolerance = 0.99
+        spec.policy.max_warmup_duration.FromSeconds(5)
+
+    for checks in checks_of(compared_on({}, ask_for_steady)):
+        assert checks["STEADY"].outcome == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
+
+
+def test_where_both_do_not_fit_in_memory_one_process_follows_the_other(compared_on: Any) -> None:
+    events = compared_on({"proc/meminfo": "MemTotal: 500000 kB\nMemAvailable: 1000 kB"})
+    blocks = spans(events)
+    for repeat, turns in ((0, "aaaabbbb"), (1, "bbbbaaaa")):
+        in_time = sorted((*span, arm) for arm in "ab" for span in blocks[arm, repeat].values())
+        assert "".join(arm for _, _, arm in in_time) == turns
+    (said,) = (event.log_line.text for event in events if "do not fit" in event.log_line.text)
+    assert "1 MB are available: processes alternate" in said
+    for result in events[-1].job_finished.job.result.arms:
+        assert result.conditions["schedule"].startswith("one process after the other: both do not")

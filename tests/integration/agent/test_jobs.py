@@ -69,6 +69,7 @@ def test_a_job_goes_through_all_its_phases(
     assert "sensor" in result.unavailable["energy_mj"]
     assert {check.name for check in result.checks} >= {"MIN_DURATION", "OUTPUTS_FINITE"}
     assert result.conditions["governor"]
+    assert 0 < float(result.conditions["harness_null_ns"]) < 1e6
 
     outputs = np.load(io.BytesIO(client.download(result.evaluation_outputs)))
     (labels,) = (outputs[name] for name in outputs.files)

@@ -33,6 +33,23 @@ class Heard:
         return message
 
 
+Plant = Callable[[dict[str, str]], Path]
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    """Lay out a device's files, name to content; returns the root to hand in."""
+
+    def write(files: dict[str, str]) -> Path:
+        for name, content in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return tmp_path
+
+    return write
+
+
 RunTask = Callable[[WorkerTask], Awaitable[Heard]]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trimtab_agent.arm_progress import ArmProgress, RepeatProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
+from trimtab_agent.preflight import Preflight
 from trimtab_agent.records import Arm, Check, MemoryUse, Policy
 from trimtab_agent.scenario import Periods
 from trimtab_protos.failure import Failure
@@ -20,8 +21,8 @@ def checks_of(arm: ArmProgress) -> dict[str, Check]:
 
 def _result(arm: ArmProgress) -> Any:
     name = arm.arm.name
-    preflight = {"scenario": "back to back"}
-    surroundings = Surroundings(0.0, preflight, Path("/"), {name: {}}, {name: {}})
+    preflight = Preflight(0.0, facts={"scenario": "back to back"})
+    surroundings = Surroundings(preflight, Path("/"), {name: [{}, {}]})
     return arm_result(arm, POLICY, surroundings)
 
 

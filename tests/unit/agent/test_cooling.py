@@ -68,13 +68,14 @@ def test_the_hottest_zone_counts(tmp_path: Path) -> None:
     assert hottest_zone(tmp_path) == Temperature(63.5, "zone-1")
 
 
-def test_the_firmwares_mask_tells_what_holds_now_and_not_what_held(tmp_path: Path) -> None:
+def test_the_firmwares_mask_tells_what_holds_now_apart_from_what_held(tmp_path: Path) -> None:
     file = "sys/devices/platform/soc/soc:firmware/get_throttled"
     assert throttle_state(tmp_path) is None
     write(tmp_path, file, "50005")
-    assert throttle_state(tmp_path) == ThrottleState(("under-voltage", "throttled"))
+    both = ("under-voltage", "throttled")
+    assert throttle_state(tmp_path) == ThrottleState(both, since_boot=both)
     write(tmp_path, file, "0x50000")
-    assert throttle_state(tmp_path) == ThrottleState(())
+    assert throttle_state(tmp_path) == ThrottleState((), since_boot=both)
 
 
 def test_counters_of_all_cores_add_up(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from trimtab_agent.load import CpuTimes, busy_share, measure_foreign_load, read_
 from trimtab_agent.records import CpuCluster
 
 Plant = Callable[[dict[str, str]], Path]
-
 _ARM_CPU = "processor\t: {}\nCPU implementer\t: 0x41\nCPU part\t: {}\n"
 PI5 = {
     "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
@@ -29,18 +28,6 @@ PI5 = {
     "sys/class/thermal/thermal_zone0/temp": "47250\n",
     **{f"sys/devices/system/cpu/cpu{n}/cpufreq/cpuinfo_max_freq": "2400000\n" for n in range(4)},
 }
-
-
-@pytest.fixture
-def plant(tmp_path: Path) -> Plant:
-    def write(files: dict[str, str]) -> Path:
-        for name, content in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-        return tmp_path
-
-    return write
 
 
 def test_a_board_is_described_from_its_own_files(plant: Plant) -> None:
@@ -100,11 +87,14 @@ def test_an_identity_from_something_weaker_says_so(plant: Plant) -> None:
 def test_conditions_tell_what_is_true_now(plant: Plant) -> None:
     assert conditions(plant(PI5)) == {
         "governor": "ondemand",
+        "power_mode": "none: no platform profile, energy preference or nvpmodel here",
+        "boost": "none: the processor's driver has no switch for boost",
         "frequency_mhz": "1500",
         "temperature_c": "47.2 (cpu-thermal)",
         "load_average_1m": "0.15",
         "memory_available_mb": "7168",
-        "power_source": "unknown: nothing in /sys/class/power_supply tells",
+        "power_source": "none: /sys/class/power_supply lists no battery and no mains adapter",
+        "throttling": "unknown: neither firmware nor kernel tells",
     }
 
 
@@ -120,6 +110,8 @@ def test_what_the_kernel_does_not_tell_is_unknown_with_the_reason(tmp_path: Path
         ({"AC/online": "1", "BAT0/status": "Not charging"}, "mains"),
         ({"AC/online": "0", "BAT0/status": "Discharging"}, "battery"),
         ({"battery/status": "Charging"}, "mains"),
+        ({"AC/online": "1", "mouse/scope": "Device", "mouse/status": "Discharging"}, "mains"),
+        ({"BAT0/status": "Unknown"}, "unknown: nothing in /sys/class/power_supply tells"),
     ],
 )
 def test_the_power_source_is_told(plant: Plant, supplies: dict[str, str], source: str) -> None:

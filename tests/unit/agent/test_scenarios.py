@@ -1,18 +1,20 @@
 """Batches and rates: the loop, the shapes, the checks, and both in real workers."""
 
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from trimtab_agent.measure import Limits
+from trimtab_agent.phases import WarmUpLimits
 from trimtab_agent.records import JobSpec, Policy, TensorInfo
 from trimtab_agent.runtimes.base import ModelRefused, TensorSpec
 from trimtab_agent.scenario import Periods, rate_checks, scenario_conditions
 from trimtab_agent.worker.batch import shapes_for_batch
 from trimtab_agent.worker.messages import WorkerTask
-from trimtab_agent.worker.periodic import take_periodic
+from trimtab_agent.worker.periodic import take_periodic, warm_up_at_pace
 
 RunTask = Callable[[WorkerTask], Awaitable[Any]]
 POLICY = Policy(1, 1, 1, 1, 1, 1)
@@ -51,6 +53,25 @@ def test_periods_that_pass_while_one_runs_are_missed_and_not_caught_up() -> None
     taken = take_periodic(machine.run, machine.clock, machine.sleep, 100, Limits(3, 0, 10_000))
     assert machine.starts == [0, 100, 400]
     assert taken.missed == 2
+
+
+def test_the_warm_up_keeps_the_pace_until_its_windows_agree() -> None:
+    ms = 1_000_000
+    machine = Machine([9 * ms] * 6 + [3 * ms])  # two windows of three before it is warm
+    limits = WarmUpLimits(2, 0, 10_000 * ms, tolerance=0.05)
+    warm = warm_up_at_pace(machine.run, machine.clock, machine.sleep, 50 * ms, limits)
+    assert (warm.count, warm.settled, warm.spread) == (15, True, 0.0)
+    gaps = {later - earlier for earlier, later in pairwise(machine.starts)}
+    assert gaps == {50 * ms, 53 * ms, 59 * ms}
+
+
+def test_a_warm_up_at_a_pace_that_never_settles_ends_at_its_maximum() -> None:
+    ms = 1_000_000
+    machine = Machine([ms * 2 ** (number // 3) for number in range(60)])
+    limits = WarmUpLimits(2, 0, 1_000 * ms, tolerance=0.05)
+    warm = warm_up_at_pace(machine.run, machine.clock, machine.sleep, 50 * ms, limits)
+    assert warm.settled is False
+    assert warm.duration_ns >= 1_000 * ms
 
 
 def test_a_late_waking_is_seen_and_no_part_of_the_latency() -> None:

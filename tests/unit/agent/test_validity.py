@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from trimtab_agent.records import Check, Policy
-from trimtab_agent.validity import Repeat, condition_checks, governor_check, latency_checks
+from trimtab_agent.validity import Repeat, accelerator_used, latency_checks
 
 POLICY = Policy(
     min_duration_ns=1000,
@@ -95,23 +95,7 @@ def test_no_repeats_pass_nothing_that_counts_samples() -> None:
     assert found["OUTPUTS_FINITE"] == "unknown"
 
 
-def test_conditions_of_a_quiet_known_device_pass() -> None:
-    calm = {"governor": "performance"}
-    assert set(outcomes(condition_checks(("cpu", "cpu"), calm, calm)).values()) == {"passed"}
-
-
-def test_a_virtual_machine_is_unknown_and_not_invalid() -> None:
-    vm = {"governor": "unknown: the kernel has no cpufreq here"}
-    checks = condition_checks(("cpu", "cpu"), vm, vm)
-    assert outcomes(checks)["GOVERNOR"] == "unknown"
-
-
-def test_a_changed_governor_voids_the_latency() -> None:
-    check = governor_check("performance", "powersave")
-    assert (check.outcome, check.invalidates, check.metrics) == ("failed", True, ("latency",))
-
-
 def test_another_accelerator_than_asked_voids_everything() -> None:
-    check = condition_checks(("cuda", "cpu"), {}, {})[0]
+    check = accelerator_used("cuda", "cpu")
     assert (check.outcome, check.invalidates, check.metrics) == ("failed", True, ())
-    assert condition_checks(("cuda", "cuda"), {}, {})[0].outcome == "unknown"
+    assert accelerator_used("cuda", "cuda").outcome == "unknown"

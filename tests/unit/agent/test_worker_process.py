@@ -159,7 +159,7 @@ def test_a_worker_carries_no_grpc_in_its_memory() -> None:
 
 
 def test_the_agents_side_imports_no_numpy_and_no_runtime() -> None:
-    modules = "worker.process, worker.discovery, device, doctor, validity, load"
+    modules = "worker.process, worker.discovery, device, doctor.examination, validity, load"
     imports = "\n".join(f"import trimtab_agent.{name}" for name in modules.split(", "))
     program = (
         f"{imports}\nimport sys\n"

@@ -14,6 +14,7 @@ MakeResult = Callable[..., Result]
 CONDITIONS = {
     "governor": "performance",
     "power_mode": "MAXN",
+    "boost": "on",
     "power_source": "mains",
     "affinity": "0-3",
     "temperature_c": "50.0 (cpu)",
@@ -38,12 +39,15 @@ def changed_settings(**settings: Any) -> Callable[[Result], Result]:
     [
         ("governor", changed_condition(governor="powersave"), "powersave"),
         ("power mode", changed_condition(power_mode="15W"), "15W"),
+        ("boost", changed_condition(boost="off"), "off"),
         ("power source", changed_condition(power_source="battery"), "battery"),
         ("affinity", changed_condition(affinity="2"), "2"),
         ("governor", changed_condition(governor="unknown: not told"), "unknown: not told"),
         ("threads", changed_settings(threads=4), "4"),
         ("runtime options", changed_settings(runtime_options={"xnnpack": "off"}), "xnnpack=off"),
         ("input shapes", changed_settings(input_shapes={"x": (1, 3)}), "x=1x3"),
+        ("batch size", changed_settings(batch_size=8), "8"),
+        ("rate", changed_settings(rate_hz=30.0), "30 Hz"),
         ("runtime", changed_settings(runtime="litert"), "litert"),
         ("runtime version", lambda r: replace(r, runtime_version="2.0"), "onnxruntime 2.0"),
         ("accelerator", lambda r: replace(r, accelerator_used="npu"), "cpu asked, npu used"),
@@ -66,6 +70,17 @@ def test_what_does_not_move_figures_is_no_difference(measured: Result) -> None:
     untold = changed_condition(governor="unknown: here")(measured)
     told_neither = changed_condition(governor="unknown: there")(measured)
     assert comparability(untold, told_neither) == ()
+    longer = changed_settings(repeats=5, min_duration_s=3.0, policy="strict")(measured)
+    assert comparability(measured, longer) == ()
+
+
+def test_a_setting_that_neither_device_has_is_no_difference(measured: Result) -> None:
+    without = changed_condition(power_mode="none: no modes here", boost="none: no switch")(measured)
+    kept = {name: text for name, text in without.conditions.items() if name != "boost"}
+    older = replace(without, conditions=kept)
+    assert comparability(without, older) == ()
+    (difference,) = comparability(without, changed_condition(power_mode="15W")(without))
+    assert (difference.condition, difference.second) == ("power mode", "15W")
 
 
 def test_a_start_temperature_outside_the_band_is_a_difference(measured: Result) -> None:

@@ -72,3 +72,25 @@ def test_a_ratio_s_interval_is_welch_s_on_logarithms() -> None:
 def test_equal_repeats_give_a_ratio_without_width_and_one_repeat_gives_none() -> None:
     assert stats.log_ratio_interval([2.0, 2.0], [1.0, 1.0]) == pytest.approx((2.0, 2.0))
     assert stats.log_ratio_interval([2.0], [1.0, 1.0]) is None
+
+
+def test_a_percentile_s_interval_is_widened_by_what_half_the_samples_make_of_it() -> None:
+    """Repeats of which the second half is slower: their halves' medians say less than the whole."""
+    repeats = [samples(*(base * each for each in (1, 1, 1, 3, 3, 4))) for base in (100, 110)]
+    figure = stats.statistic("p50", repeats)
+    assert isinstance(figure, stats.Figure)
+    plain = stats.log_t_interval([200.0, 220.0])
+    bias = math.log(1 * 3) / 2 - math.log(2)
+    assert plain is not None
+    assert figure.value == pytest.approx(math.sqrt(200 * 220))
+    assert figure.ci95 == pytest.approx(
+        (plain[0] * math.exp(-abs(bias)), plain[1] * math.exp(abs(bias)))
+    )
+
+
+def test_a_half_without_a_logarithm_widens_nothing_nor_does_a_mean() -> None:
+    repeats = [samples(0, 0, 9, 9, 9), samples(0, 0, 8, 8, 8)]
+    for name, values in (("p50", [9.0, 8.0]), ("mean", [5.4, 4.8])):
+        figure = stats.statistic(name, repeats)
+        assert isinstance(figure, stats.Figure)
+        assert figure.ci95 == pytest.approx(stats.log_t_interval(values))

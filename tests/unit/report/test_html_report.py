@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 from trimtab.decide.choose import decide
-from trimtab.records import Check, Metric, Objective, Requirement, Result, Run, UserError, Variant
+from trimtab.records import (
+    Check,
+    Metric,
+    Objective,
+    RawArm,
+    Requirement,
+    Result,
+    Run,
+    UserError,
+    Variant,
+)
 from trimtab.report.html import render_report, write_report
 from trimtab_protos.errors import Failure
 
@@ -93,6 +103,19 @@ def test_the_page_tells_figures_checks_lineage_and_failures(run: Run) -> None:
         "t-interval over the repeats",
     ):
         assert page.says(text), text
+
+
+def test_the_page_tells_how_dependent_each_repeat_s_samples_are(
+    make_result: MakeResult, make_raw_arm: Callable[..., RawArm], run: Run
+) -> None:
+    hidden = "How the samples depend on each other"
+    assert not Page(render_report(run)).says(hidden)
+    raw = make_raw_arm(([100 + (index // 5) % 7 for index in range(400)], [5.0] * 50))
+    measured = make_result("int8", latency_p50_ms=0.1, size_mb=1, raw=raw)
+    page = Page(render_report(replace(run, results=(measured,), decision=None)))
+    assert page.says(hidden)
+    assert page.says("int8 (onnx, onnxruntime)1400")
+    assert page.says("int8 (onnx, onnxruntime)250––––0.00500––")
 
 
 def test_the_page_fetches_nothing(run: Run) -> None:

@@ -9,7 +9,17 @@ from rich.console import Console
 from trimtab.decide.choose import decide
 from trimtab.measure.wording import show
 from trimtab.metrics import METRICS
-from trimtab.records import Check, Metric, Objective, Requirement, Result, Run, UserError, Variant
+from trimtab.records import (
+    Check,
+    Metric,
+    Objective,
+    RawArm,
+    Requirement,
+    Result,
+    Run,
+    UserError,
+    Variant,
+)
 from trimtab.report import json_output, tables, terminal
 from trimtab.report.verdict import verdict
 from trimtab_protos.errors import Failure
@@ -71,6 +81,7 @@ def test_the_bench_json_has_the_documented_keys(results: list[Result]) -> None:
             "metrics",
             "sample_count",
             "process_count",
+            "diagnostics",
             "conditions",
             "profile",
         }
@@ -111,6 +122,39 @@ def test_the_json_keeps_values_voids_and_failures_apart(results: list[Result]) -
     }
     assert failed["error"] == {"class": "model", "message": "no | such\noperator"}
     assert failed["metrics"] == {}
+
+
+def test_the_json_tells_how_the_samples_of_each_repeat_depend_on_each_other(
+    make_result: MakeResult, make_raw_arm: Callable[..., RawArm]
+) -> None:
+    steps = [100 + (index // 5) % 7 for index in range(400)]
+    measured = make_result(latency_p50_ms=0.1, raw=make_raw_arm((steps, steps[:20])))
+    content = json_output.bench_json([measured, make_result()])
+    told, bare = (each["diagnostics"] for each in json.loads(json.dumps(content))["results"])
+    assert (told["reason"], told["sample_count"]) == (None, 420)
+    assert 1 <= told["effective_sample_size"] < 420
+    first, second = told["repeats"]
+    assert set(first) == {
+        "index",
+        "sample_count",
+        "p50_ms",
+        "rank_autocorrelation",
+        "effective_sample_size",
+        "block_length",
+        "within_repeat_ci95_ms",
+        "reason",
+    }
+    assert first["p50_ms"] == pytest.approx(0.103)
+    assert set(first["rank_autocorrelation"]) == {"1", "10", "100"}
+    low, high = first["within_repeat_ci95_ms"]["p50"]
+    assert 0.1 <= low <= 0.103 <= high <= 0.106
+    assert second["within_repeat_ci95_ms"]["p90"] is None
+    assert bare == {
+        "reason": "the raw samples are not at hand",
+        "sample_count": None,
+        "effective_sample_size": None,
+        "repeats": [],
+    }
 
 
 def test_the_run_json_adds_variants_and_the_decision(run: Run) -> None:

@@ -1,0 +1,1 @@
+"""``trimtab-agent doctor``: what can be measured here, at what cost, and what disturbs it now."""
