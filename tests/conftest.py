@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -12,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -25,6 +28,58 @@ def shared_data() -> Path:
     if not (folder / "models").is_dir():
         pytest.skip(f"no test data: {folder} does not exist (set TRIMTAB_TEST_DATA)")
     return folder
+
+
+Tensors = dict[str, tuple[tuple[int, ...], Any]]
+Operators = list[tuple[str, list[str], list[str]]]
+
+
+@pytest.fixture(scope="session")
+def write_tflite() -> Callable[..., None]:
+    """Writes a .tflite from its tensors (name: shape, and float values or a dtype) and operators.
+
+    An operator is its name in TFLite's schema, its inputs and its outputs. A dimension of -1 is
+    open, and 1 in the file.
+    """
+    return _write_tflite
+
+
+def _write_tflite(
+    path: Path, tensors: Tensors, operators: Operators, inputs: list[str], outputs: list[str]
+) -> None:
+    schema: Any = importlib.import_module("ai_edge_litert.schema_py_generated")
+    places = {name: place for place, name in enumerate(tensors)}
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    model.version, model.subgraphs, model.buffers = 3, [graph], [schema.BufferT()]
+    model.operatorCodes, graph.tensors, graph.operators = [], [], []
+    graph.inputs, graph.outputs = ([places[name] for name in names] for names in (inputs, outputs))
+    for name, (shape, content) in tensors.items():
+        dtype = content if isinstance(content, str) else "float32"
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = name.encode(), [abs(n) for n in shape], 0
+        tensor.shapeSignature = list(shape) if -1 in shape else None
+        tensor.type = getattr(schema.TensorType, dtype.upper())
+        if not isinstance(content, str):
+            buffer = schema.BufferT()
+            buffer.data = np.ascontiguousarray(content, "<f4").reshape(-1).view(np.uint8)
+            tensor.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+        graph.tensors.append(tensor)
+    for kind, its_inputs, its_outputs in operators:
+        code, operator = schema.OperatorCodeT(), schema.OperatorT()
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
+        operator.opcodeIndex, code.version = len(model.operatorCodes), 1
+        operator.inputs = [places[name] for name in its_inputs]
+        operator.outputs = [places[name] for name in its_outputs]
+        options = kind.title().replace("_", "") + "Options"
+        if hasattr(schema, options + "T"):
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+            operator.builtinOptions = getattr(schema, options + "T")()
+        model.operatorCodes.append(code)
+        graph.operators.append(operator)
+    builder = importlib.import_module("flatbuffers").Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(builder.Output())
 
 
 _START_TIMEOUT_S = 30.0

@@ -132,6 +132,7 @@ class ArmPasses:
         async def hear(message: Message) -> None:
             if message["kind"] == "profiled":
                 arm.operator_places = message["places"]
+                arm.arena_bytes = message["arena_bytes"]
             await self._publish(message, arm, 0)
 
         task = replace(self._task("profile", arm), outputs_path=str(document))

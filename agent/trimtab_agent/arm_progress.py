@@ -92,6 +92,7 @@ class ArmProgress:
     warnings: list[str] = field(default_factory=list)
     memory: MemoryUse = field(default_factory=MemoryUse)
     memory_failure: Failure | None = None
+    arena_bytes: int | None = None
     operator_profile: Digest | None = None
     profile_failure: Failure | None = None
     operator_places: dict[str, dict[str, int]] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab_agent.arm_conditions import measuring_conditions
+from trimtab_agent.arm_memory import memory_of, memory_unavailable
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.device import conditions
 from trimtab_agent.disturbance import (
@@ -27,15 +28,6 @@ from trimtab_agent.validity import Repeat, accelerator_used, latency_checks
 
 ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w")
 _NO_ENERGY_YET = "this agent does not measure energy yet, although the device has a power sensor"
-_NOT_TOLD = "the operating system does not tell"
-_MEMORY_METRICS = {
-    "memory_runtime_mb": "runtime_bytes",
-    "memory_model_mb": "model_bytes",
-    "memory_load_peak_mb": "load_peak_bytes",
-    "memory_peak_mb": "peak_bytes",
-    "memory_retained_mb": "retained_bytes",
-}
-MEMORY_METRICS = tuple(_MEMORY_METRICS)
 _LOOKED_AT_AGAIN = (*SETTINGS, "frequency_mhz", "temperature_c", "load_average_1m", "throttling")
 
 
@@ -73,7 +65,7 @@ def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> 
         load_duration_ns=_known(repeat.load_ns for repeat in repeats),
         first_inference_duration_ns=_known(repeat.first_inference_ns for repeat in repeats),
         io_duration_ns=_known(repeat.io_ns for repeat in repeats),
-        memory=arm.memory,
+        memory=memory_of(arm),
         conditions={**surroundings.summary(arm.arm.name), **measuring_conditions(arm)},
         accelerator_used=arm.accelerator_used,
         runtime_version=arm.runtime_version,
@@ -91,11 +83,7 @@ def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> 
 def unavailable_metrics(arm: ArmProgress) -> dict[str, str]:
     """Metric -> why this device cannot give it."""
     reasons = dict.fromkeys(ENERGY_METRICS, power_unavailable_reason() or _NO_ENERGY_YET)
-    failed = arm.memory_failure
-    why = _NOT_TOLD if failed is None else f"the memory pass failed: {failed.message}"
-    for metric, name in _MEMORY_METRICS.items():
-        if getattr(arm.memory, name) is None:
-            reasons[metric] = why
+    reasons |= memory_unavailable(arm)
     if arm.profile_failure is not None:
         reasons["operator_profile"] = arm.profile_failure.message
     return reasons

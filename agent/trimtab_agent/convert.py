@@ -230,6 +230,9 @@ def _memory_message(use: MemoryUse) -> benchmark_pb2.MemoryUse:
         peak_bytes=use.peak_bytes,
         retained_bytes=use.retained_bytes,
         peak_file_backed_bytes=use.peak_file_backed_bytes,
+        loaded_bytes=use.loaded_bytes,
+        model_file_backed_bytes=use.model_file_backed_bytes,
+        arena_bytes=use.arena_bytes,
     )
 
 

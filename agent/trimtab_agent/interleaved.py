@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trimtab_agent.arm_memory import MEMORY_METRICS
 from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress
-from trimtab_agent.arm_result import MEMORY_METRICS, Surroundings, arm_result
+from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.attempts import measure_again
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.paging import meminfo

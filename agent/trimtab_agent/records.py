@@ -114,7 +114,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """None: the operating system did not tell."""
+    """None: the operating system did not tell, or the runtime its arena."""
 
     runtime_bytes: int | None = None
     model_bytes: int | None = None
@@ -122,6 +122,9 @@ class MemoryUse:
     peak_bytes: int | None = None
     retained_bytes: int | None = None
     peak_file_backed_bytes: int | None = None
+    loaded_bytes: int | None = None
+    model_file_backed_bytes: int | None = None
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,13 @@ def test_json_alone_stands_on_standard_output(trimtab: Trimtab, shared_data: Pat
         p50 = result["metrics"]["latency_p50_ms"]
         assert p50["provenance"] == "measured"
         assert p50["ci95"][0] <= p50["value"] <= p50["ci95"][1]
-        assert result["metrics"]["memory_peak_mb"]["value"] > 1
+        peak, *parts = (
+            result["metrics"][f"memory_peak{part}_mb"]["value"] for part in ("", "_anon", "_file")
+        )
+        assert peak > 1
+        assert min(parts) > 0
+        assert sum(parts) == pytest.approx(peak)
+        assert result["metrics"]["memory_accelerator_mb"]["provenance"] == "unavailable"
         energy = result["metrics"]["energy_mj"]
         assert energy["value"] is None
         assert energy["provenance"] == "unavailable"

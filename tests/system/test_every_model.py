@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 pytestmark = pytest.mark.slow
 
+RUNTIMES = {"onnx": "onnxruntime", "tflite": "litert"}
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 1, "--min-duration", "20ms", "--min-samples", 20, "--format", "json")
 
@@ -34,13 +35,18 @@ def test_every_model_is_measured_by_one_command_and_the_unloadable_is_named(
     found = {each["artifact"]["file"]: each for each in results(run)}
     assert len(found) == len(models) == len(results(run))
     for name, result in found.items():
+        assert result["runtime"]["name"] == RUNTIMES[result["artifact"]["format"]]
         if name.startswith("unloadable"):
             assert result["error"]["class"] == "model"
-            assert f"failed: {name}" in run.stderr
+            assert "quantized_dimension" in result["error"]["message"]
+            assert result["metrics"] == {}
         else:
             assert result["error"] is None, name
             assert result["metrics"]["latency_p50_ms"]["value"] > 0
-    assert run.stderr.count("failed: ") == 1
+            assert result["metrics"]["memory_peak_mb"]["value"] > 1
+    (line,) = [each for each in run.stderr.splitlines() if each.startswith("failed: ")]
+    assert line.startswith("failed: unloadable_person_detect.tflite")
+    assert ": model: " in line
 
 
 @pytest.fixture
@@ -104,3 +110,95 @@ def test_a_shape_for_no_input_names_those_there_are(trimtab: Trimtab, two_inputs
     (result,) = results(trimtab("bench", two_inputs, "--shape", "x=1x6", *QUICK))
     assert "'x'" in result["error"]["message"]
     assert "left, right" in result["error"]["message"]
+
+
+OPEN = (-1, 4)
+
+
+@pytest.fixture
+def every_type(tmp_path: Path, write_tflite: Callable[..., None]) -> list[Path]:
+    """The sum of inputs of four types, an open batch each: many.onnx and many.tflite."""
+    types = {"int64": "INT64", "bool": "BOOL", "float16": "FLOAT16"}
+    nodes = [
+        *(helper.make_node("Cast", [name], [f"real_{name}"], to=1) for name in types),
+        helper.make_node("Sum", ["float32", *(f"real_{name}" for name in types)], ["sum"]),
+    ]
+    shape: list[str | int | None] = ["batch", 4]
+    inputs = [
+        helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape)
+        for name, kind in {**types, "float32": "FLOAT"}.items()
+    ]
+    out = helper.make_tensor_value_info("sum", TensorProto.FLOAT, shape)
+    model = helper.make_model(
+        helper.make_graph(nodes, "many", inputs, [out]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=9,
+    )
+    onnx.save(model, tmp_path / "many.onnx")
+    tensors = {name: (OPEN, name) for name in (*types, "float32")}
+    inside = ("real_int64", "real_bool", "real_float16", "a", "b", "sum")
+    write_tflite(
+        tmp_path / "many.tflite",
+        tensors | dict.fromkeys(inside, (OPEN, "float32")),
+        [
+            *(("CAST", [name], [f"real_{name}"]) for name in types),
+            ("ADD", ["real_int64", "real_bool"], ["a"]),
+            ("ADD", ["a", "real_float16"], ["b"]),
+            ("ADD", ["b", "float32"], ["sum"]),
+        ],
+        list(tensors),
+        ["sum"],
+    )
+    return [tmp_path / "many.onnx", tmp_path / "many.tflite"]
+
+
+def test_many_inputs_of_every_type_and_an_open_batch_in_both_runtimes(
+    trimtab: Trimtab, every_type: list[Path], tmp_path: Path
+) -> None:
+    count = 5
+    given = {
+        "int64": np.arange(count * 4, dtype=np.int64).reshape(count, 4),
+        "bool": np.arange(count * 4).reshape(count, 4) % 3 == 0,
+        "float16": np.linspace(0, 1, count * 4, dtype=np.float16).reshape(count, 4),
+        "float32": np.linspace(-2, 2, count * 4, dtype=np.float32).reshape(count, 4),
+    }
+    np.savez(tmp_path / "in.npz", **given)
+    np.savez(tmp_path / "out.npz", sum=sum(each.astype(np.float32) for each in given.values()))
+    real = ("--inputs", tmp_path / "in.npz", "--reference", tmp_path / "out.npz")
+
+    alone = results(trimtab("bench", *every_type, *QUICK))
+    batches = results(trimtab("bench", *every_type, "--batch-size", 4, *real, *QUICK))
+
+    for result in (*alone, *batches):
+        assert result["error"] is None
+        assert result["metrics"]["latency_p50_ms"]["value"] > 0
+    for result in batches:
+        assert result["settings"]["batch_size"] == 4
+        assert result["metrics"]["max_abs_difference"]["value"] < 1e-3
+
+
+def test_strings_are_refused_in_one_line_in_both_runtimes(
+    trimtab: Trimtab, tmp_path: Path, write_tflite: Callable[..., None]
+) -> None:
+    text = helper.make_tensor_value_info("text", TensorProto.STRING, [1])
+    same = helper.make_tensor_value_info("same", TensorProto.STRING, [1])
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["text"], ["same"])], "t", [text], [same]
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "text.onnx")
+    write_tflite(
+        tmp_path / "text.tflite",
+        {"text": ((1,), "string"), "x": ((1, 4), "float32"), "y": ((1, 4), "float32")},
+        [("TANH", ["x"], ["y"])],
+        ["text", "x"],
+        ["y"],
+    )
+    run = trimtab("bench", tmp_path / "text.onnx", tmp_path / "text.tflite", *QUICK)
+
+    assert run.returncode == 3
+    for result in results(run):
+        assert result["error"]["class"] == "model"
+        assert "'text' is of type" in result["error"]["message"]
+        assert "string" in result["error"]["message"]
+        assert "\n" not in result["error"]["message"]

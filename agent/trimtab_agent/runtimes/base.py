@@ -127,12 +127,14 @@ class Session(ABC):
 class Runtime(ABC):
     """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values.
 
+    ``arena_unavailable``: why its arena's size is not known where no profile tells it.
     ``operators_told``: what a profile tells of operators; empty: nothing.
     """
 
     name: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
     option_values: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    arena_unavailable: ClassVar[str] = "this runtime does not tell what its arena holds"
     operators_told: ClassVar[str] = ""
 
     @abstractmethod

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab_agent.records import RuntimeInfo, TensorInfo
 from trimtab_agent.runtimes.base import (
+    ModelRefused,
     Quantization,
     Runtime,
     RuntimeMissing,
@@ -34,6 +35,7 @@ _PACKAGES = (
     ("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
 )
 _ACCELERATORS = ("cpu",)
+_NUMBERS = "fiub"  # numpy's kinds
 _NO_TIMES = "LiteRT's Python interpreter does not tell the times of its operators"
 
 
@@ -124,6 +126,7 @@ class LiteRtSession(Session):
 class LiteRt(Runtime):
     name = "litert"
     formats = ("tflite",)
+    arena_unavailable = "LiteRT's Python interface does not tell what its arena holds"
     operators_told = "each operator's time by its compiled model, else which ones a delegate took"
     option_values = {"xnnpack": ("on", "off")}  # noqa: RUF012 - the base class says ClassVar
 
@@ -193,6 +196,12 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
     dimensions = detail["shape"] if signature is None or len(signature) == 0 else signature
     scale, zero_point = detail["quantization"]
     dtype = np.dtype(detail["dtype"])
+    if dtype.kind not in _NUMBERS:
+        kind = "string" if dtype.kind in "SUO" else dtype.name
+        raise ModelRefused(
+            f"{detail['name']!r} is of type {kind}; served are tensors of real numbers, integers "
+            "and booleans"
+        )
     quantized = scale != 0 and dtype.kind in "iu"
     return TensorSpec(
         TensorInfo(detail["name"], dtype.name, tuple(int(size) for size in dimensions)),

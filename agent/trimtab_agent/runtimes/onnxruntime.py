@@ -163,6 +163,10 @@ class OnnxSession(Session):
 class OnnxRuntime(Runtime):
     name = "onnxruntime"
     formats = ("onnx",)
+    arena_unavailable = (
+        "ONNX Runtime tells its arena in a profile only, and newer releases alone (1.32 does): "
+        "ask for it with --profile"
+    )
     operators_told = "each operator's time and where it ran"
     option_values = {  # noqa: RUF012 - the base class says ClassVar
         "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),

@@ -14,6 +14,7 @@ from trimtab_agent.runtimes.operators import Operator, OperatorProfile
 
 _RUN = "model_run"
 _KERNEL = "_kernel_time"
+_ARENA = "mem_arena_held"  # bytes, as text; newer releases only
 _NS_PER_US = 1000  # the trace counts whole microseconds
 
 
@@ -38,16 +39,20 @@ def read_profile(
     """See :meth:`Session.profile`; ``accelerators`` names the execution providers."""
     runs: list[int] = []
     kernels: list[_Kernel] = []
+    held: list[int] = []
     for event in _events(trace):
         if event["cat"] == "Session" and event["name"] == _RUN:
             runs.append(int(event["ts"]))
         elif event["cat"] == "Node" and event["name"].endswith(_KERNEL):
             kernels.append(_kernel(event, accelerators))
+            if _ARENA in event["args"]:
+                held.append(int(event["args"][_ARENA]))
     if len(runs) < run_count:
         seen = f"ONNX Runtime's trace holds {len(runs)} of {run_count} inferences"
         return OperatorProfile((), f"{seen}: the model has too many operators for its profiler")
     _take_subgraphs_out(kernels)
-    return OperatorProfile(_means(kernels, sorted(runs)[-run_count:], chosen))
+    means = _means(kernels, sorted(runs)[-run_count:], chosen)
+    return OperatorProfile(means, arena_bytes=max(held, default=None))
 
 
 def _events(trace: Path) -> Iterator[dict[str, Any]]:

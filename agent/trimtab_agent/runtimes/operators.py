@@ -27,6 +27,7 @@ class OperatorProfile:
 
     ``source``, ``p50_ns`` and ``measured`` are set where the times are not those of the session's
     own runs: what ran instead, its median, and the operators that the session itself has.
+    ``arena_bytes``: the most that the runtime's own arena held; None: it does not tell.
     """
 
     operators: tuple[Operator, ...]
@@ -34,6 +35,7 @@ class OperatorProfile:
     source: str = ""
     p50_ns: float | None = None
     measured: tuple[Operator, ...] = ()
+    arena_bytes: int | None = None
 
 
 def middle_half(latencies: Sequence[int]) -> frozenset[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trimtab_agent.runtimes.base import ModelRefused, OutOfMemory, WorkerError
 
+FREE_MEMORY = "free memory on the device, or use a smaller model or batch"
 MAX_LENGTH = 400
 _REPEAT_PROBE = 24
 _FOLDER = re.compile(r"(?<![\w.:])/(?:[\w.@+-]+/)+")
@@ -29,8 +30,7 @@ def refusal(error: Exception, folder: Path) -> WorkerError:
     reason = one_line(str(error), folder)
     if isinstance(error, MemoryError) or any(text in reason for text in _NO_MEMORY):
         return OutOfMemory(
-            f"out of memory ({reason or 'the interpreter says no more'}): free memory on the "
-            "device, or use a smaller model or batch"
+            f"out of memory ({reason or 'the interpreter says no more'}): {FREE_MEMORY}"
         )
     return ModelRefused(reason)
 

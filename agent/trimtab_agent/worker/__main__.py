@@ -11,7 +11,7 @@ from pathlib import Path
 from trimtab_protos.failure import Failure
 
 from trimtab_agent.runtimes.base import WorkerError
-from trimtab_agent.runtimes.reasons import one_line
+from trimtab_agent.runtimes.reasons import FREE_MEMORY, one_line
 from trimtab_agent.worker.channel import Channel, take_standard_output
 from trimtab_agent.worker.confine import confine
 from trimtab_agent.worker.lifeline import forbid_core_file, hold_on_to
@@ -45,7 +45,7 @@ def failure_of(error: Exception, folder: Path | None) -> Failure:
     if isinstance(error, WorkerError):
         return Failure(error.failure_class, one_line(str(error), folder))
     if isinstance(error, MemoryError):
-        return Failure("resources", "out of memory: free some on the device, or send less data")
+        return Failure("resources", f"out of memory: {FREE_MEMORY}")
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return Failure("resources", "the device's disk is full: free some space and try again")
     return Failure("harness", one_line(f"{type(error).__name__}: {error}", folder))

@@ -3,76 +3,59 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from trimtab_agent.records import MemoryUse
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.loading import import_runtime, load_session, prepare_inputs
 from trimtab_agent.worker.messages import WorkerTask
+from trimtab_agent.worker.resident import Resident, read_peak, read_resident, reset_peak
 
-_STATUS = Path("/proc/self/status")
-_CLEAR_REFS = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # proc(5): resets VmHWM to the current resident size
 _INFERENCES = 10
-_KIB = 1024
 
 
 def measure_memory(task: WorkerTask, channel: Channel) -> None:
-    """Peaks: while loading, and from the end of loading over the first and ten more inferences."""
+    """Two peaks: while loading, and from then on over the first and ten more inferences."""
     channel.send("phase", phase="memory")
     runtime, _ = import_runtime(task)
     gc.collect()
-    runtime_bytes = read_status("VmRSS")
+    bare = read_resident()
     resets = reset_peak()
     session, _ = load_session(runtime, task)
-    load_peak = read_status("VmHWM") if resets else None
-    file_backed = [read_status("RssFile")]
+    load_peak = _at_least(read_peak(), (read_resident(),)) if resets else None
     inputs = prepare_inputs(session, task)
     resets = reset_peak() and resets
     session.bind(inputs)
-    session.run()
-    first_bytes = read_status("VmRSS")
-    for _ in range(_INFERENCES):
+    seen = [read_resident()]
+    for _ in range(1 + _INFERENCES):
         session.run()
-        file_backed.append(read_status("RssFile"))
-    peak = read_status("VmHWM") if resets else None
+        seen.append(read_resident())
+    peak = _at_least(read_peak(), seen) if resets else None
     session.close()
     del session, inputs
     gc.collect()
+    loaded, first = seen[0], seen[1]
     use = MemoryUse(
-        runtime_bytes=runtime_bytes,
-        model_bytes=_more(first_bytes, runtime_bytes),
+        runtime_bytes=bare.total,
+        model_bytes=_more(first.total, bare.total),
         load_peak_bytes=load_peak,
         peak_bytes=peak,
-        retained_bytes=_more(read_status("VmRSS"), runtime_bytes),
-        peak_file_backed_bytes=max(
-            (size for size in file_backed if size is not None), default=None
-        ),
+        retained_bytes=_more(read_resident().total, bare.total),
+        peak_file_backed_bytes=_most(each.file_backed for each in seen),
+        loaded_bytes=loaded.total,
+        model_file_backed_bytes=_more(first.file_backed, bare.file_backed),
     )
     channel.send("memory", **asdict(use))
 
 
-def read_status(field: str, status: Path = _STATUS) -> int | None:
-    """Bytes of one field of /proc/self/status; None where the system has no such thing."""
-    try:
-        lines = status.read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0]) * _KIB
-    return None
+def _at_least(peak: int | None, seen: Sequence[Resident]) -> int | None:
+    """The kernel's peak may lag by the pages that its counters batch: no reading stands above."""
+    return None if peak is None else _most((peak, *(each.total for each in seen)))
 
 
-def reset_peak(clear_refs: Path = _CLEAR_REFS) -> bool:
-    """Whether the kernel let VmHWM be reset; without it a peak would be an older phase's."""
-    try:
-        clear_refs.write_text(_RESET_PEAK)
-    except OSError:
-        return False
-    return True
+def _most(sizes: Iterable[int | None]) -> int | None:
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def _more(now: int | None, before: int | None) -> int | None:

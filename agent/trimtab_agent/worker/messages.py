@@ -26,10 +26,10 @@ kinds and their fields:
 - ``block``: block_index, sample_count (its ``samples``, with the same block_index, came before)
 - ``io``: duration_ns (inputs copied in and outputs copied out, once)
 - ``finite``: finite (bool: whether the outputs of the last timed inference held no NaN or infinity)
-- ``memory``: runtime_bytes, model_bytes, load_peak_bytes, peak_bytes, retained_bytes,
-  peak_file_backed_bytes (each an integer or null)
+- ``memory``: the fields of MemoryUse (each an integer or null)
 - ``periods``: rate_hz, taken, missed, latest_start_ns (only where there is a rate)
-- ``profiled``: places ({where: {operator type: count}}); the profile stands in ``outputs_path``
+- ``profiled``: places ({where: {operator type: count}}), arena_bytes (null where the runtime does
+  not tell); the profile stands in ``outputs_path``
 - ``evaluated``: sample_count; the outputs stand in ``outputs_path``
 - ``runtimes``: runtimes (list of RuntimeInfo as dicts), the answer to mode "describe"
 - ``failed``: failure_class, message

@@ -7,7 +7,7 @@ import signal
 
 from trimtab_protos.failure import Failure
 
-from trimtab_agent.runtimes.reasons import one_line
+from trimtab_agent.runtimes.reasons import FREE_MEMORY, one_line
 
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS}
 _SHORT_OF_MEMORY = re.compile(r"alloc|memory|SIGABRT|SIGSEGV", re.IGNORECASE)
@@ -15,12 +15,6 @@ _FAULTHANDLER_BEGINS = "Fatal Python error"
 
 
 def died_of_signal(number: int, phase: str, stderr_tail: str) -> Failure:
-    if number == signal.SIGKILL:
-        return Failure(
-            "resources",
-            f"the worker process was killed (signal 9) during {phase}; most often the kernel's "
-            "out-of-memory killer: free memory on the device, or use a smaller model or batch",
-        )
     try:
         name = signal.Signals(number).name
     except ValueError:  # a real-time signal
@@ -29,6 +23,23 @@ def died_of_signal(number: int, phase: str, stderr_tail: str) -> Failure:
     if number in _CRASHES:
         return Failure("model", f"the runtime crashed ({name}) during {phase}{said}")
     return Failure("harness", f"the worker process was ended by {name} during {phase}{said}")
+
+
+def killed(phase: str, for_memory: bool | None, group_limit_bytes: int | None) -> Failure:
+    """Signal 9. ``for_memory``: whether it was the kernel, for want of memory; None: unknown."""
+    if for_memory:
+        limit = "the device's memory"
+        if group_limit_bytes is not None:
+            limit = f"the limit of {group_limit_bytes / 1e6:g} MB of the agent's control group"
+        text = f"killed by the kernel for memory during {phase}: {limit} was used up"
+    elif for_memory is None:
+        text = f"killed by signal 9 during {phase}; out of memory?"
+    else:
+        text = (
+            f"killed by signal 9 during {phase}, and not by the kernel for want of memory: by "
+            "somebody, or by a watchdog of the device (systemd-oomd, earlyoom, Android's lmkd)"
+        )
+    return Failure("resources", f"the worker process was {text}; {FREE_MEMORY}")
 
 
 def ended_without_a_word(returncode: int | None, phase: str, stderr_tail: str) -> Failure:
@@ -40,7 +51,7 @@ def timed_out(phase: str, timeout_ns: int) -> Failure:
     return Failure(
         "resources",
         f"the worker did not end within its limit of {timeout_ns / 1e9:g} s and was killed during "
-        f"{phase}: raise the process timeout, or ask for less",
+        f"{phase}: raise the process timeout (--process-timeout), or ask for less",
     )
 
 
@@ -56,8 +67,12 @@ def beyond_memory(failure: Failure, limit_bytes: int) -> Failure:
     return Failure(
         "resources",
         f"it failed under its memory limit of {limit_bytes / 1e6:g} MB: raise the limit, or use a "
-        f"smaller model or batch ({failure.message})",
+        f"smaller model or batch ({_without_advice(failure.message)})",
     )
+
+
+def _without_advice(message: str) -> str:
+    return message.removesuffix(FREE_MEMORY).rstrip(":; ")
 
 
 def _last_words(stderr_tail: str) -> str:

@@ -21,8 +21,10 @@ from trimtab_agent.worker.obituary import (
     beyond_memory,
     died_of_signal,
     ended_without_a_word,
+    killed,
     timed_out,
 )
+from trimtab_agent.worker.oom import count_kills, group_limit_bytes, killed_for_memory
 
 Message = dict[str, Any]
 OnMessage = Callable[[Message], Awaitable[None] | None]
@@ -46,6 +48,7 @@ class WorkerProcess:
         self._finished = False
         self._process: asyncio.subprocess.Process | None = None
         self._failure: Failure | None = None
+        self._kills_before = count_kills()
 
     async def run(
         self, timeout_ns: int, on_message: OnMessage, on_start: OnStart | None = None
@@ -71,7 +74,9 @@ class WorkerProcess:
                 await _end(process)
             self._task_file.unlink(missing_ok=True)
         failure = self._outcome(process.returncode)
-        return failure and beyond_memory(failure, self._task.memory_limit_bytes)
+        if failure is None or process.returncode == -signal.SIGKILL:  # no limit of ours kills so
+            return failure
+        return beyond_memory(failure, self._task.memory_limit_bytes)
 
     def tell(self, command: Message) -> None:
         """A line on the standard input of a worker in mode "blocks"."""
@@ -147,6 +152,9 @@ class WorkerProcess:
         if self._failure is not None or self._finished:
             return self._failure
         tail = self._tail.decode("utf-8", "replace")
+        if returncode == -signal.SIGKILL:
+            for_memory = killed_for_memory(self._kills_before, count_kills())
+            return killed(self.phase, for_memory, group_limit_bytes())
         if returncode is not None and returncode < 0:
             return died_of_signal(-returncode, self.phase, tail)
         return ended_without_a_word(returncode, self.phase, tail)

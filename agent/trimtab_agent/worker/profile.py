@@ -38,7 +38,8 @@ def profile_operators(task: WorkerTask, channel: Channel) -> None:
     profile = session.profile(len(latencies), middle_half(latencies))
     session.close()
     _write(Path(task.outputs_path), profile, latencies)
-    channel.send("profiled", places=_places(profile.measured or profile.operators))
+    places = _places(profile.measured or profile.operators)
+    channel.send("profiled", places=places, arena_bytes=profile.arena_bytes)
 
 
 def _time_runs(session: Session) -> list[int]:

@@ -16,7 +16,11 @@ from trimtab.records import UserError
 _SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
 _DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
-_DURATIONS = {"min_duration": "min_duration_s", "cooldown_timeout": "cooldown_timeout_s"}
+_DURATIONS = {
+    "min_duration": "min_duration_s",
+    "cooldown_timeout": "cooldown_timeout_s",
+    "process_timeout": "process_timeout_s",
+}
 _SCENARIOS = {"batch_size": "batch_size", "rate": "rate_hz", "sustain": "sustain_s"}
 _TAIL = "Take the samples that it needs, over all repeats."
 OUTPUTS = ("table", "json", "csv", "markdown")
@@ -68,6 +72,7 @@ def measure_options(command: Command) -> Command:
             metavar="MB",
             help="Anonymous memory per process.",
         ),
+        click.option("--process-timeout", metavar="DURATION", help="Then a process is killed."),
         click.option(
             "--batch-size",
             type=click.IntRange(1, 1 << 20),

@@ -33,7 +33,17 @@ _REDUCTIONS = {
     "none": benchmark_pb2.Evaluation.REDUCTION_NONE,
     "argmax": benchmark_pb2.Evaluation.REDUCTION_ARGMAX,
 }
-_MEMORY = ("runtime", "model", "load_peak", "peak", "retained", "peak_file_backed")
+_MEMORY = (
+    "runtime",
+    "model",
+    "load_peak",
+    "peak",
+    "retained",
+    "peak_file_backed",
+    "loaded",
+    "model_file_backed",
+    "arena",
+)
 
 
 def digest(message: artifact_pb2.Digest) -> Digest:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.measure import accuracy, stats, sustained
+from trimtab.measure.memory import memory_figures
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
 from trimtab.records import (
@@ -28,13 +29,6 @@ _LATENCIES = {
     "latency_p90_ms": "p90",
     "latency_p99_ms": "p99",
     "latency_mean_ms": "mean",
-}
-_MEMORY = {
-    "memory_peak_mb": "peak",
-    "memory_load_peak_mb": "load_peak",
-    "memory_model_mb": "model",
-    "memory_runtime_mb": "runtime",
-    "memory_retained_mb": "retained",
 }
 _ENERGY = ("energy_mj", "energy_net_mj", "power_mean_w")
 
@@ -64,7 +58,7 @@ def summarize(
     figures["throughput_per_s"] = _throughput(figures["latency_mean_ms"], settings)
     figures |= _sustained(raw, settings)
     figures |= _once_a_repeat(raw)
-    figures |= {name: _memory(raw, name, key) for name, key in _MEMORY.items()}
+    figures |= memory_figures(raw)
     figures |= {name: _absent(raw, name, "the device reported no energy") for name in _ENERGY}
     figures |= _sizes(artifact)
     figures["accuracy"] = _accuracy(raw, scoring)
@@ -198,12 +192,6 @@ def _from_statistic(name: str, found: stats.Figure | stats.TooFewSamples) -> Met
         return unavailable(name, str(found))
     ci95 = (found.ci95[0] / _NS_PER_MS, found.ci95[1] / _NS_PER_MS) if found.ci95 else None
     return figure(name, found.value / _NS_PER_MS, ci95)
-
-
-def _memory(raw: RawArm, name: str, key: str) -> Metric:
-    if key not in raw.memory_bytes:
-        return _absent(raw, name, "the device's operating system did not tell")
-    return figure(name, raw.memory_bytes[key] / _BYTES_PER_MB)
 
 
 def _absent(raw: RawArm, name: str, otherwise: str) -> Metric:

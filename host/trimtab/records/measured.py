@@ -67,9 +67,10 @@ class TensorInfo:
 class RawArm:
     """What the device said of one arm, before any statistics.
 
-    ``memory_bytes``: keys of runtime, model, load_peak, peak, retained, peak_file_backed, each only
-    where the device could tell. ``unavailable``: metric name -> reason. ``evaluation_outputs``: the
-    downloaded .npz, outputs by name, samples on the first axis, or None.
+    ``memory_bytes``: keys of runtime, model, load_peak, peak, retained, peak_file_backed, loaded,
+    model_file_backed, arena, each only where the device could tell. ``unavailable``: metric name ->
+    reason. ``evaluation_outputs``: the downloaded .npz, outputs by name, samples on the first axis,
+    or None.
     """
 
     arm: str

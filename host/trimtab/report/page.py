@@ -10,6 +10,7 @@ from trimtab.measure.validity import warnings
 from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
 from trimtab.report.diagnostics_view import Cells, diagnostics_rows
+from trimtab.report.memory_view import MemoryTable, memory_table
 from trimtab.report.plot import Point, y_metric_for
 from trimtab.report.tables import Row, Table, results_table
 from trimtab.store.decisions import position_of
@@ -60,6 +61,7 @@ class DeviceSection:
     passed: tuple[Finding, ...]
     diagnostics: tuple[Cells, ...]
     conditions: tuple[tuple[str, str], ...]
+    memory: MemoryTable
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def _section(
         passed=_findings(results, labels, ("passed",)),
         diagnostics=diagnostics_rows(results, labels),
         conditions=_conditions(results, labels),
+        memory=memory_table(results, labels),
     )
     return section, points
 

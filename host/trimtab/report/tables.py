@@ -9,6 +9,7 @@ from trimtab.measure.validity import FILE_METRICS
 from trimtab.measure.wording import decimals, show_interval
 from trimtab.records import Metric, Result, UserError
 from trimtab.report.best_setting import best_setting_notes
+from trimtab.report.memory_view import file_backed_notes
 from trimtab.report.scenario import scenario_notes
 from trimtab.report.verdict import Kind, verdict
 
@@ -141,7 +142,12 @@ def _notes(results: Sequence[Result], figures: Sequence[str]) -> list[str]:
     absent = [each for each in _OPTIONAL if each not in (*figures, *_UNASKED)]
     for name in (*figures, *absent):
         notes.extend(_missing_notes(name, results))
-    return [*notes, *scenario_notes(results), *best_setting_notes(results)]
+    return [
+        *notes,
+        *file_backed_notes(results),
+        *scenario_notes(results),
+        *best_setting_notes(results),
+    ]
 
 
 def _runtime_notes(results: Sequence[Result]) -> list[str]:

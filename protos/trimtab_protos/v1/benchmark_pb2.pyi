@@ -743,12 +743,20 @@ class MemoryUse(google.protobuf.message.Message):
     PEAK_BYTES_FIELD_NUMBER: builtins.int
     RETAINED_BYTES_FIELD_NUMBER: builtins.int
     PEAK_FILE_BACKED_BYTES_FIELD_NUMBER: builtins.int
+    LOADED_BYTES_FIELD_NUMBER: builtins.int
+    MODEL_FILE_BACKED_BYTES_FIELD_NUMBER: builtins.int
+    ARENA_BYTES_FIELD_NUMBER: builtins.int
     runtime_bytes: builtins.int
     model_bytes: builtins.int
     load_peak_bytes: builtins.int
     peak_bytes: builtins.int
     retained_bytes: builtins.int
     peak_file_backed_bytes: builtins.int
+    loaded_bytes: builtins.int
+    """The model loaded and its inputs in place, before the first inference."""
+    model_file_backed_bytes: builtins.int
+    arena_bytes: builtins.int
+    """What the runtime's own arena holds, where the runtime tells it."""
     def __init__(
         self,
         *,
@@ -758,13 +766,22 @@ class MemoryUse(google.protobuf.message.Message):
         peak_bytes: builtins.int | None = ...,
         retained_bytes: builtins.int | None = ...,
         peak_file_backed_bytes: builtins.int | None = ...,
+        loaded_bytes: builtins.int | None = ...,
+        model_file_backed_bytes: builtins.int | None = ...,
+        arena_bytes: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_load_peak_bytes", b"_load_peak_bytes", "_model_bytes", b"_model_bytes", "_peak_bytes", b"_peak_bytes", "_peak_file_backed_bytes", b"_peak_file_backed_bytes", "_retained_bytes", b"_retained_bytes", "_runtime_bytes", b"_runtime_bytes", "load_peak_bytes", b"load_peak_bytes", "model_bytes", b"model_bytes", "peak_bytes", b"peak_bytes", "peak_file_backed_bytes", b"peak_file_backed_bytes", "retained_bytes", b"retained_bytes", "runtime_bytes", b"runtime_bytes"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_load_peak_bytes", b"_load_peak_bytes", "_model_bytes", b"_model_bytes", "_peak_bytes", b"_peak_bytes", "_peak_file_backed_bytes", b"_peak_file_backed_bytes", "_retained_bytes", b"_retained_bytes", "_runtime_bytes", b"_runtime_bytes", "load_peak_bytes", b"load_peak_bytes", "model_bytes", b"model_bytes", "peak_bytes", b"peak_bytes", "peak_file_backed_bytes", b"peak_file_backed_bytes", "retained_bytes", b"retained_bytes", "runtime_bytes", b"runtime_bytes"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_arena_bytes", b"_arena_bytes", "_load_peak_bytes", b"_load_peak_bytes", "_loaded_bytes", b"_loaded_bytes", "_model_bytes", b"_model_bytes", "_model_file_backed_bytes", b"_model_file_backed_bytes", "_peak_bytes", b"_peak_bytes", "_peak_file_backed_bytes", b"_peak_file_backed_bytes", "_retained_bytes", b"_retained_bytes", "_runtime_bytes", b"_runtime_bytes", "arena_bytes", b"arena_bytes", "load_peak_bytes", b"load_peak_bytes", "loaded_bytes", b"loaded_bytes", "model_bytes", b"model_bytes", "model_file_backed_bytes", b"model_file_backed_bytes", "peak_bytes", b"peak_bytes", "peak_file_backed_bytes", b"peak_file_backed_bytes", "retained_bytes", b"retained_bytes", "runtime_bytes", b"runtime_bytes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_arena_bytes", b"_arena_bytes", "_load_peak_bytes", b"_load_peak_bytes", "_loaded_bytes", b"_loaded_bytes", "_model_bytes", b"_model_bytes", "_model_file_backed_bytes", b"_model_file_backed_bytes", "_peak_bytes", b"_peak_bytes", "_peak_file_backed_bytes", b"_peak_file_backed_bytes", "_retained_bytes", b"_retained_bytes", "_runtime_bytes", b"_runtime_bytes", "arena_bytes", b"arena_bytes", "load_peak_bytes", b"load_peak_bytes", "loaded_bytes", b"loaded_bytes", "model_bytes", b"model_bytes", "model_file_backed_bytes", b"model_file_backed_bytes", "peak_bytes", b"peak_bytes", "peak_file_backed_bytes", b"peak_file_backed_bytes", "retained_bytes", b"retained_bytes", "runtime_bytes", b"runtime_bytes"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_arena_bytes", b"_arena_bytes"]) -> typing.Literal["arena_bytes"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_load_peak_bytes", b"_load_peak_bytes"]) -> typing.Literal["load_peak_bytes"] | None: ...
     @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_loaded_bytes", b"_loaded_bytes"]) -> typing.Literal["loaded_bytes"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_model_bytes", b"_model_bytes"]) -> typing.Literal["model_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_model_file_backed_bytes", b"_model_file_backed_bytes"]) -> typing.Literal["model_file_backed_bytes"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_peak_bytes", b"_peak_bytes"]) -> typing.Literal["peak_bytes"] | None: ...
     @typing.overload

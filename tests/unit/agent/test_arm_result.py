@@ -8,7 +8,7 @@ from typing import Any
 from trimtab_agent.arm_progress import ArmProgress, RepeatProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.preflight import Preflight
-from trimtab_agent.records import Arm, Check, Policy
+from trimtab_agent.records import Arm, Check, MemoryUse, Policy
 from trimtab_agent.scenario import Periods
 from trimtab_protos.failure import Failure
 
@@ -52,6 +52,20 @@ def test_a_profile_does_not_excuse_another_accelerator() -> None:
     arm = an_arm(asked="cuda", accelerator_used="cpu", operator_places=places)
     check = checks_of(arm)["ACCELERATOR_USED"]
     assert (check.outcome, check.invalidates) == ("failed", True)
+
+
+def test_what_memory_is_not_known_says_why() -> None:
+    result = _result(an_arm(asked="cuda", memory=MemoryUse(peak_bytes=5)))
+    assert "memory_peak_mb" not in result.unavailable
+    assert result.unavailable["memory_loaded_mb"] == "the operating system does not tell"
+    assert "--profile" in result.unavailable["memory_arena_mb"]
+    assert "cuda" in result.unavailable["memory_accelerator_mb"]
+
+
+def test_the_arena_is_what_the_profile_told() -> None:
+    result = _result(an_arm(memory=MemoryUse(peak_bytes=5), arena_bytes=7))
+    assert (result.memory.peak_bytes, result.memory.arena_bytes) == (5, 7)
+    assert "memory_arena_mb" not in result.unavailable
 
 
 def test_missed_periods_of_any_repeat_are_a_check() -> None:

@@ -61,6 +61,7 @@ async def test_onnxruntime_times_every_operator(
     assert document["times_unavailable"] == ""
     assert document["inference_count"] >= 12
     assert heard.only("profiled")["places"]["cpu"]["Conv"] == 2
+    assert 0 < heard.only("profiled")["arena_bytes"] < 2 << 20
 
 
 async def test_litert_tells_which_operators_the_delegate_left(
@@ -75,6 +76,7 @@ async def test_litert_tells_which_operators_the_delegate_left(
     assert 0 < total < document["p50_ns"]
     assert "compiled model" in document["source"]
     assert heard.only("profiled")["places"]["cpu (XNNPACK)"]["CONV_2D"] == 9
+    assert heard.only("profiled")["arena_bytes"] is None
 
 
 @pytest.mark.parametrize(

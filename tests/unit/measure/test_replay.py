@@ -40,6 +40,15 @@ def test_a_recording_of_a_real_run_gives_its_figures_again(path: Path) -> None:
         assert again.checks == was.checks
 
 
+def test_a_figure_that_no_agent_measured_then_says_so() -> None:
+    (was,) = read_recording(RECORDINGS / "mnist.trimtab").results
+    assert "memory_loaded_mb" not in was.metrics
+    (again,) = replayed([was])
+    for name in ("memory_loaded_mb", "memory_inference_mb"):
+        assert again.metrics[name].value is None
+        assert "not measured by that version" in str(again.metrics[name].reason)
+
+
 def test_other_samples_give_other_figures() -> None:
     (was,) = read_recording(RECORDINGS / "mnist.trimtab").results
     assert was.raw is not None

@@ -74,6 +74,28 @@ def test_units_are_milliseconds_and_millions_of_bytes(
     assert measured(found["download_mb"]) == pytest.approx(1.5)
 
 
+def test_the_peak_is_told_in_its_parts(make_raw_arm: MakeRaw, figures: Figures) -> None:
+    read = {"peak": 250_000_000, "loaded": 190_000_000, "peak_file_backed": 130_000_000}
+    found = figures(make_raw_arm(memory_bytes=read))
+    assert measured(found["memory_inference_mb"]) == pytest.approx(60)
+    assert measured(found["memory_peak_anon_mb"]) == pytest.approx(120)
+    assert measured(found["memory_peak_file_mb"]) == pytest.approx(130)
+    assert found["memory_inference_mb"].provenance == "derived"
+
+
+def test_a_part_of_the_peak_is_missing_for_the_reason_of_what_it_is_made_of(
+    make_raw_arm: MakeRaw, figures: Figures
+) -> None:
+    raw = make_raw_arm(
+        memory_bytes={"loaded": 1, "peak_file_backed": 1},
+        unavailable={"memory_peak_mb": "the kernel does not reset it"},
+    )
+    found = figures(raw)
+    for name in ("memory_inference_mb", "memory_peak_anon_mb"):
+        assert found[name].value is None
+        assert found[name].reason == "the kernel does not reset it"
+
+
 def test_throughput_counts_the_samples_of_a_batch_and_not_at_a_rate(
     make_raw_arm: MakeRaw, make_artifact: MakeArtifact
 ) -> None:

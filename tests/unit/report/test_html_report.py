@@ -170,6 +170,17 @@ def test_where_nothing_was_measured_the_page_still_says_why(
     assert "script" not in page.tags
 
 
+def test_memory_is_told_in_all_its_parts_with_the_reason_of_what_is_missing(
+    make_result: MakeResult, run: Run
+) -> None:
+    no_arena = Metric(None, "MB", "unavailable", reason="only with --profile")
+    known = make_result("a", memory_peak_mb=252, memory_peak_anon_mb=121, memory_arena_mb=no_arena)
+    page = Page(render_report(replace(run, results=(known,), decision=None)))
+    for text in ("Memory, in MB", "252", "121", "memory_arena_mb unavailable: only with --profile"):
+        assert page.says(text), text
+    assert not Page(render_report(run)).says("Memory, in MB")
+
+
 def test_a_run_without_results_has_a_page(run: Run) -> None:
     assert Page(render_report(replace(run, results=(), decision=None))).says("digits")
 

@@ -226,6 +226,20 @@ def test_without_any_accuracy_its_column_gives_way_to_the_reason(make_result: Ma
     assert "accuracy unavailable: no evaluation set was given" in table.notes
 
 
+def test_a_peak_that_is_largely_mapped_weights_has_a_note(make_result: MakeResult) -> None:
+    mapped = make_result(
+        "mapped", memory_peak_mb=252, memory_peak_file_mb=131, memory_model_file_mb=105
+    )
+    copied = make_result(
+        "copied", memory_peak_mb=170, memory_peak_file_mb=40, memory_model_file_mb=11
+    )
+    notes = [note for note in tables.results_table([mapped, copied]).notes if "evict" in note]
+    assert len(notes) == 1
+    assert "mapped" in notes[0].partition("peak")[0]
+    assert "252 MB" in notes[0]
+    assert "131 MB" in notes[0]
+
+
 def test_what_differs_between_candidates_has_a_column(make_result: MakeResult) -> None:
     one, two = make_result("a"), make_result("a", threads=2, device="pi")
     assert tables.results_table([one, one]).columns[:2] == ("candidate", "format")
