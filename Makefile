@@ -10,7 +10,7 @@ AGENT_STAMP := $(AGENT_VENV)/.installed
 AGENT_PYTHON := $(shell command -v python3.10 >/dev/null 2>&1 && python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
-.PHONY: setup demo test test-slow lint types bench protos clean
+.PHONY: setup demo test test-slow lint types bench bench-statistics protos clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,11 @@ types: $(STAMP)
 bench: $(STAMP) $(BENCH_STAMP)
 	@status=0; for name in null_runtime harness_overhead probe_cost rivals; do \
 		$(BIN)/python benchmarks/$$name.py || status=1; done; exit $$status
+
+# How often intervals hold (4 minutes), and how often comparisons are right (1.5 hours, resumable).
+bench-statistics: $(STAMP)
+	$(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python benchmarks/comparison_verdicts.py quiet=200 busy=200 slowed=40
 
 # A rival that cannot be installed here is told as unavailable in its column.
 $(BENCH_STAMP): $(STAMP)
