@@ -58,4 +58,7 @@ def judge(ratio: Ratio | None, bound: float = BOUND) -> Verdict:
         return Verdict(f"within {bound:.0%}")
     if ratio.high < 1 - bound or ratio.low > 1 + bound:
         return Verdict(f"OFF by {ratio.value - 1:+.1%}", off=True)
-    return Verdict(f"not resolved: resolution {ratio.resolution:.1%}")
+    resolution = f"resolution {ratio.resolution:.1%}"
+    if ratio.resolution > bound:
+        return Verdict(f"not resolved: {resolution}")
+    return Verdict(f"not resolved: {ratio.low - 1:+.1%} to {ratio.high - 1:+.1%} ({resolution})")

@@ -8,7 +8,7 @@ from benchkit.ratios import Ratio, judge, ratio_of
     ("low", "high", "text", "off"),
     [
         (0.995, 1.004, "within 1%", False),
-        (1.002, 1.013, "not resolved: resolution 0.5%", False),
+        (1.002, 1.013, "not resolved: +0.2% to +1.3% (resolution 0.5%)", False),
         (0.97, 1.03, "not resolved: resolution 3.0%", False),
         (1.011, 1.029, "OFF by +2.0%", True),
         (0.96, 0.98, "OFF by -3.0%", True),
