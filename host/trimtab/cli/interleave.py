@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from typing import Any
 
 import click
 from trimtab_protos.errors import Failure
 
 from trimtab.campaign.interleave import Compared, Duel, compare_on_devices
-from trimtab.campaign.plan import Choices
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import print_json, progress_console
 from trimtab.cli.progress import progress_display
@@ -21,11 +21,15 @@ _LONGEST_S = 1.0  # of an arm's blocks in one repeat: six of two stay within 15 
 _OUTPUTS = ("table", "json")
 
 
-def for_comparing(choices: Choices, given: dict[str, object]) -> Choices:
+def for_comparing(given: dict[str, Any]) -> dict[str, Any]:
     """More and shorter repeats than for latencies, where the command line says nothing else."""
-    settings: dict[str, object] = {"repeats": _REPEATS, "min_samples": 1}
-    settings |= {"min_duration_s": 0.02, "max_duration_s": _LONGEST_S, "warmup_s": 0.1}
-    return replace(choices, base=replace(choices.base, **{**settings, **given}))  # type: ignore[arg-type]
+    settings = {"repeats": _REPEATS, "min_samples": 1}
+    return {
+        **settings,
+        "min_duration_s": 0.02,
+        "max_duration_s": _LONGEST_S,
+        "warmup_s": 0.1,
+    } | given
 
 
 def run_comparison(duel: Duel, output: str) -> int:

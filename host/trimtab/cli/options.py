@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from trimtab.durations import seconds
 from trimtab.measure.agreement import DEFAULT_LIMITS
 from trimtab.measure_policies import PERCENTILE_SAMPLES, POLICIES, policy_fields
+from trimtab.project import parse_change
 from trimtab.records import UserError
 
 _SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
-_DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m)?")
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, None: 1.0}
 _DURATIONS = {"min_duration": "min_duration_s", "cooldown_timeout": "cooldown_timeout_s"}
 _TAIL = "Take the samples that it needs, over all repeats."
 OUTPUTS = ("table", "json", "csv", "markdown")
@@ -31,6 +31,15 @@ def output_option(command: Command) -> Command:
         default="table",
         show_default=True,
         help="Machine formats go to standard output alone.",
+    )(command)
+
+
+def report_option(command: Command) -> Command:
+    return click.option(
+        "--report",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE.html",
+        help="Write the page too.",
     )(command)
 
 
@@ -79,22 +88,35 @@ def measure_options(command: Command) -> Command:
             metavar="HZ",
             help="One inference a period, instead of back to back.",
         ),
+        click.option(
+            "--profile", is_flag=True, help="Time each operator too, in processes of its own."
+        ),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Any setting of [measure], by its name there; repeatable. See trimtab policies.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def reference_options(command: Command) -> Command:
-    """What the outputs have to agree with, and how closely."""
+def reference_option(command: Command) -> Command:
+    return click.option(
+        "--reference",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A model, or an .npz of its outputs: arms whose outputs disagree are INVALID. "
+        "Compared on the inputs of --eval or --inputs.",
+    )(command)
+
+
+def agreement_options(command: Command) -> Command:
+    """How closely outputs have to agree with their reference."""
     options = [
-        click.option(
-            "--reference",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="A model, or an .npz of its outputs: arms whose outputs disagree are INVALID. "
-            "Compared on the inputs of --eval or --inputs.",
-        ),
         click.option(
             "--min-sqnr",
             "min_sqnr_db",
@@ -147,14 +169,14 @@ def parse_options(values: tuple[str, ...]) -> dict[str, str]:
 
 def parse_duration(text: str) -> float:
     """Seconds from ``500ms``, ``2s``, ``10m`` or a bare number of seconds."""
-    match = _DURATION.fullmatch(text)
-    if match is None or float(match["number"]) == 0:
+    duration = seconds(text)
+    if not duration:
         raise UserError(f"{text}: not a duration", "for example 500ms, 2s, 10m")
-    return float(match["number"]) * _SECONDS[match["unit"]]
+    return duration
 
 
 def overridden(measure: dict[str, Any]) -> dict[str, Any]:
-    """The fields of MeasurementSettings that were given on the command line.
+    """The settings of [measure] that were given on the command line, by their names there.
 
     ``--policy`` replaces all that a policy sets, also what the project file sets by itself.
     """
@@ -166,6 +188,10 @@ def overridden(measure: dict[str, Any]) -> dict[str, Any]:
         "memory_limit_mb": measure.get("memory_limit"),
         "batch_size": measure.get("batch_size"),
         "rate_hz": measure.get("rate"),
+        "profile": measure.get("profile") or None,
+        "min_sqnr_db": measure.get("min_sqnr_db"),
+        "min_agreement": measure.get("min_agreement"),
+        "policy": measure.get("policy"),
     }
     if fields["batch_size"] is not None and fields["rate_hz"] is not None:
         raise UserError("--batch-size and --rate are two scenarios", "give one of the two")
@@ -175,8 +201,19 @@ def overridden(measure: dict[str, Any]) -> dict[str, Any]:
     if measure.get("pin") is not None:
         fields["cpu_affinity"] = parse_processors(measure["pin"])
     given = {name: value for name, value in fields.items() if value is not None}
-    policy = measure.get("policy")
-    return {**policy_fields(policy), **given} if policy else given
+    given = with_changes(given, measure.get("changes", ()))
+    return {**policy_fields(given["policy"]), **given} if "policy" in given else given
+
+
+def with_changes(given: dict[str, Any], changes: tuple[str, ...]) -> dict[str, Any]:
+    """``given`` with what --set says beside it. Raises UserError for a setting given twice."""
+    together = dict(given)
+    for text in changes:
+        name, value = parse_change(text)
+        if name in together:
+            raise UserError(f"--set {text}: {name} is given twice", "give it once")
+        together[name] = value
+    return together
 
 
 def parse_processors(text: str) -> tuple[int, ...]:

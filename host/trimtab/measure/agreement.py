@@ -11,7 +11,7 @@ import numpy as np
 from trimtab.measure import accuracy
 from trimtab.measure.accuracy import Array, CannotScore, Outputs
 from trimtab.measure.summarize import figure, unavailable
-from trimtab.records import Check, Metric
+from trimtab.records import Check, MeasurementSettings, Metric
 
 CHECK_NAME = "OUTPUTS_AGREE"
 FIGURES = ("agreement", "sqnr_db", "max_abs_difference")
@@ -21,16 +21,17 @@ SQNR_CEILING_DB = 20 * math.log10(2**24)
 
 @dataclass(frozen=True)
 class AgreementLimits:
-    """Below one of these the answers are nonsense, not merely rounded.
+    """Below one of these the answers are nonsense, not merely rounded."""
 
-    Zeros for outputs have 0 dB, unrelated outputs of the same size -3 dB, int8 commonly 15 to 40.
-    """
-
-    min_sqnr_db: float = 6.0
-    min_agreement: float = 0.8
+    min_sqnr_db: float
+    min_agreement: float
 
 
-DEFAULT_LIMITS = AgreementLimits()
+def limits_of(settings: MeasurementSettings) -> AgreementLimits:
+    return AgreementLimits(settings.min_sqnr_db, settings.min_agreement)
+
+
+DEFAULT_LIMITS = limits_of(MeasurementSettings(runtime=""))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 import tomllib
 from pydantic import ValidationError
 
-from trimtab.plugins import plugin_names
 from trimtab.project.limits import objective, requirements
 from trimtab.project.locate import KeyPath, line_numbers, nearest_line
-from trimtab.project.model import MeasureSettings, Project, ProjectTables, TaskSettings
-from trimtab.project.problem import Problem, problems, unknown
+from trimtab.project.model import Project, ProjectTables, TaskSettings, check_measure
+from trimtab.project.problem import Problem, problems
 from trimtab.project.recipes import variant_plans
 from trimtab.records import UserError
 
@@ -68,7 +67,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         tables = ProjectTables.model_validate(document)
     except ValidationError as error:
         raise problems(error, ProjectTables)[0] from error
-    _check_measure(tables.measure)
+    _within(("measure",), lambda: check_measure(tables.measure))
     return Project(
         path=file,
         task_file=_task_file(file.parent, tables.task),
@@ -106,20 +105,3 @@ def _task_file(folder: Path, task: TaskSettings) -> Path:
         allowed = "a Python file that exists, relative to the project file"
         raise Problem(("task", "module"), f"task file {task.module} does not exist", allowed)
     return file
-
-
-def _check_measure(measure: MeasureSettings) -> None:
-    known = plugin_names("trimtab.runtimes")
-    for index, name in enumerate(measure.runtimes):
-        if name not in known:
-            raise Problem(("measure", "runtimes", index), *unknown("runtime", name, known))
-    if measure.batch_size is not None and measure.rate_hz is not None:
-        raise Problem(
-            ("measure", "rate_hz"), "rate_hz and batch_size are two scenarios", "one of the two"
-        )
-    if measure.min_duration_s > measure.max_duration_s:
-        raise Problem(
-            ("measure", "min_duration_s"),
-            f"min_duration_s is {measure.min_duration_s:g}",
-            f"at most max_duration_s, which is {measure.max_duration_s:g}",
-        )

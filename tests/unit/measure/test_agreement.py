@@ -184,6 +184,19 @@ def test_a_variant_that_computes_nonsense_is_invalid(result_of: ResultOf) -> Non
     assert bad.metrics["size_mb"].valid
 
 
+def test_the_limits_are_those_of_the_settings(result_of: ResultOf) -> None:
+    reference, int8 = (
+        result_of("float", SCORES, "float"),
+        result_of("int8", rounded_to_int8(SCORES), "int8"),
+    )
+    settings = replace(SETTINGS, min_sqnr_db=60.0)
+    strict = [replace(each, settings=settings) for each in (reference, int8)]
+    assert with_derived([reference, int8])[1].valid
+    check = agreement_check(with_derived(strict)[1])
+    assert check.outcome == "failed"
+    assert "limit 60" in check.seen
+
+
 def test_a_file_without_a_reference_is_not_said_to_be_right(result_of: ResultOf) -> None:
     (result,) = with_derived([result_of("m", SCORES)])
     check = agreement_check(result)
