@@ -10,6 +10,8 @@ from trimtab.measure.validity import warnings
 from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
 from trimtab.report.plot import Point, y_metric_for
+from trimtab.report.profile_section import ProfileView, profile_views
+from trimtab.report.settings_view import SettingsView, settings_view
 from trimtab.report.tables import Row, Table, results_table
 from trimtab.store.decisions import position_of
 
@@ -57,6 +59,7 @@ class DeviceSection:
     problems: tuple[Finding, ...]
     passed: tuple[Finding, ...]
     conditions: tuple[tuple[str, str], ...]
+    profiles: tuple[ProfileView, ...]
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,15 @@ class Page:
     sections: tuple[DeviceSection, ...]
     points: tuple[Point, ...]
     lineages: tuple[Lineage, ...]
+    settings: SettingsView | None
+
+    @property
+    def created(self) -> str:
+        return self.run.created.replace("T", " ").replace("+00:00", " UTC")
+
+    @property
+    def has_profiles(self) -> bool:
+        return any(section.profiles for section in self.sections)
 
     @property
     def plot_title(self) -> str:
@@ -90,7 +102,14 @@ def build_page(run: Run) -> Page:
         section, own = _section(run, device, indices)
         sections.append(section)
         points.extend(own)
-    return Page(run, tuple(sections), tuple(points), _lineages(run.variants))
+    points.sort(key=lambda point: point.number)
+    return Page(
+        run=run,
+        sections=tuple(sections),
+        points=tuple(points),
+        lineages=_lineages(run.variants),
+        settings=settings_view(run.results, [point.label for point in points]),
+    )
 
 
 def _section(
@@ -126,6 +145,7 @@ def _section(
         problems=_findings(results, labels, ("failed", "warning")),
         passed=_findings(results, labels, ("passed",)),
         conditions=_conditions(results, labels),
+        profiles=profile_views(results, labels),
     )
     return section, points
 
@@ -153,16 +173,18 @@ def _headline(chosen: Result) -> tuple[tuple[str, str], ...]:
 def _findings(
     results: Sequence[Result], labels: Sequence[str], states: Iterable[str]
 ) -> tuple[Finding, ...]:
-    """Equal checks once, with the candidates they speak of; failed ones first."""
+    """Equal checks once, with the candidates they speak of; in the states' order, then by name."""
     seen: dict[tuple[str, Check], list[str]] = {}
     for result, label in zip(results, labels, strict=True):
         for check in result.checks:
             seen.setdefault((_state(check), check), []).append(label)
     measured = sum(bool(result.checks) for result in results)
+    names = list(dict.fromkeys(check.name for _, check in seen))
+    ranked = sorted(seen.items(), key=lambda item: names.index(item[0][1].name))
     return tuple(
         Finding(check, state, "all" if len(who) == measured > 1 else ", ".join(who))
         for wanted in states
-        for (state, check), who in seen.items()
+        for (state, check), who in ranked
         if state == wanted
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from trimtab.measure.validity import FILE_METRICS
 from trimtab.measure.wording import decimals, show_interval
 from trimtab.records import Metric, Result, UserError
+from trimtab.report.agreement_notes import agreement_notes
 from trimtab.report.best_setting import best_setting_notes
 from trimtab.report.scenario import scenario_notes
 from trimtab.report.verdict import Kind, verdict
@@ -138,7 +139,12 @@ def _notes(results: Sequence[Result], figures: Sequence[str]) -> list[str]:
         notes.append("[low, high]: 95 % interval")
     for name in (*figures, *(each for each in _OPTIONAL if each not in figures)):
         notes.extend(_missing_notes(name, results))
-    return [*notes, *scenario_notes(results), *best_setting_notes(results)]
+    return [
+        *notes,
+        *scenario_notes(results),
+        *agreement_notes(results),
+        *best_setting_notes(results),
+    ]
 
 
 def _runtime_notes(results: Sequence[Result]) -> list[str]:
