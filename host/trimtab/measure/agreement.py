@@ -14,6 +14,11 @@ from trimtab.measure.summarize import figure, unavailable
 from trimtab.records import Check, MeasurementSettings, Metric
 
 CHECK_NAME = "OUTPUTS_AGREE"
+_ASK_FOR_IT = "give --reference FILE with --eval or --inputs"
+# (package, version) -> what it is known to do without any error.
+KNOWN_TO_BE_WRONG = {
+    ("tflite_runtime", "2.14.0"): "runs dynamic-range int8 files with wrong answers and no error",
+}
 FIGURES = ("agreement", "sqnr_db", "max_abs_difference")
 # The rounding of float32 outputs (24 bits): nothing closer can be told apart.
 SQNR_CEILING_DB = 20 * math.log10(2**24)
@@ -127,6 +132,17 @@ def judge(found: Comparison, limits: AgreementLimits, against: str) -> Check:
 def unknown(reason: str) -> Check:
     advice = "make the outputs comparable: same samples, number, order and shapes"
     return Check(CHECK_NAME, "unknown", True, (), f"not compared: {reason}", advice)
+
+
+def unchecked(package: str, version: str) -> Check:
+    """No reference was given; in a runtime that is known to be wrong at times, that is a doubt."""
+    seen = "no reference given: whether the outputs are right was not checked"
+    fault = KNOWN_TO_BE_WRONG.get((package, version))
+    if fault is None:
+        return not_applicable(seen, _ASK_FOR_IT)
+    return Check(
+        CHECK_NAME, "unknown", True, (), f"{seen}; {package} {version} {fault}", _ASK_FOR_IT
+    )
 
 
 def not_applicable(reason: str, advice: str = "") -> Check:

@@ -14,7 +14,6 @@ from trimtab.records import Check, Metric, RawArm, Result
 
 FLOAT_VARIANT = "float"
 _DERIVED = ("accuracy_drop", "accuracy_retention", "compression_ratio", "speedup")
-_ASK_FOR_IT = "give --reference FILE with --eval or --inputs"
 _Figures = dict[str, Metric]
 
 
@@ -62,8 +61,8 @@ def _agreement(
     reference: Reference | None,
 ) -> tuple[_Figures, Check]:
     if reference is None and result.variant is None:
-        reason = "no reference given: whether the outputs are right was not checked"
-        return agreement.missing(reason), agreement.not_applicable(reason, _ASK_FOR_IT)
+        check = agreement.unchecked(result.runtime_package, result.runtime_version)
+        return agreement.missing(check.seen), check
     other: Result | str | None
     if reference is None:
         other, name = _float_result(result, results, float_variant), "the float model"

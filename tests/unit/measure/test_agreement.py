@@ -207,6 +207,16 @@ def test_a_file_without_a_reference_is_not_said_to_be_right(result_of: ResultOf)
     assert result.valid
 
 
+def test_a_runtime_that_is_known_to_be_wrong_at_times_is_doubted(result_of: ResultOf) -> None:
+    result = result_of("m", SCORES)
+    old = replace(result, runtime_package="tflite_runtime", runtime_version="2.14.0")
+    check = agreement_check(with_derived([old])[0])
+    assert check.outcome == "unknown"
+    assert "tflite_runtime 2.14.0 runs dynamic-range int8 files with wrong answers" in check.seen
+    assert "--reference" in check.advice
+    assert with_derived([old])[0].valid
+
+
 def test_outputs_that_did_not_come_back_are_unknown(result_of: ResultOf) -> None:
     results = [result_of("float", SCORES, "float"), result_of("int8", None, "int8")]
     check = agreement_check(with_derived(results)[1])

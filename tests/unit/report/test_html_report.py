@@ -152,6 +152,7 @@ def test_where_nothing_was_measured_the_page_still_says_why(
     page = Page(render_report(replace(run, results=failed, decision=decision)))
     assert page.says("Nothing to ship")
     assert page.says("device: unreachable")
+    assert page.says("No check was made.")
     assert "script" not in page.tags
 
 
