@@ -130,7 +130,10 @@ def judge(found: Comparison, limits: AgreementLimits, against: str) -> Check:
 
 
 def unknown(reason: str) -> Check:
-    advice = "make the outputs comparable: same samples, number, order and shapes"
+    advice = (
+        "make the outputs comparable: same samples, number, order and shapes; where the reference "
+        "takes inputs in another layout, give its outputs: --reference FILE.npz"
+    )
     return Check(CHECK_NAME, "unknown", True, (), f"not compared: {reason}", advice)
 
 
