@@ -8,6 +8,10 @@ AGENT_VENV := .venv-agent
 AGENT_STAMP := $(AGENT_VENV)/.installed
 # The oldest Python the agent supports where it is at hand, else the one at hand.
 AGENT_PYTHON := $(shell command -v python3.10 >/dev/null 2>&1 && python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
+TFLITE_VENV := .venv-tflite
+TFLITE_STAMP := $(TFLITE_VENV)/.installed
+# tflite-runtime has no wheels beyond Python 3.11; without that Python its test is skipped and says so.
+TFLITE_PYTHON := $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
 .PHONY: setup demo test test-slow lint types bench bench-statistics protos clean
@@ -28,6 +32,14 @@ $(AGENT_STAMP): $(METADATA) agent/constraints.txt
 	$(AGENT_VENV)/bin/python -m pip install --quiet -c agent/constraints.txt ./protos './agent[onnxruntime]' 'protobuf<7'
 	touch $@
 
+# A 32-bit board's runtime, which answers wrongly without an error: what agreement checks are tested with.
+$(TFLITE_STAMP): $(METADATA)
+	rm -rf $(TFLITE_VENV)
+	$(TFLITE_PYTHON) -m venv $(TFLITE_VENV)
+	$(TFLITE_VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
+		$(TFLITE_VENV)/bin/python -m pip install --quiet ./protos './agent[tflite-runtime]'
+	touch $@
+
 demo: $(STAMP)
 	$(BIN)/trimtab demo --out demo-out
 
@@ -35,7 +47,7 @@ test: $(STAMP) $(AGENT_STAMP)
 	$(BIN)/python -m pytest -m 'not slow'
 
 # What `make test` leaves out: the long ways of measuring, each with real devices and runtimes.
-test-slow: $(STAMP) $(AGENT_STAMP)
+test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
 	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
@@ -70,4 +82,4 @@ protos:
 	PATH="$(CURDIR)/.venv-protos/bin:$$PATH" .venv-protos/bin/python protos/generate.py
 
 clean:
-	rm -rf $(VENV) $(AGENT_VENV) .venv-protos demo-out
+	rm -rf $(VENV) $(AGENT_VENV) $(TFLITE_VENV) .venv-protos demo-out

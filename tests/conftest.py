@@ -114,17 +114,25 @@ StartAgent = Callable[..., RunningAgent]
 
 @pytest.fixture
 def start_agent() -> Iterator[StartAgent]:
-    """Start agents: ``start_agent(*serve_options, state=None, listen=None)``; all are stopped."""
+    """Start agents: ``start_agent(*serve_options, state=None, listen=None)``; all are stopped.
+
+    ``python``: of another environment.
+    """
     # Not tmp_path: a socket's path must stay under about 100 bytes.
     folder = Path(tempfile.mkdtemp(prefix="tt-"))
     agents: list[RunningAgent] = []
 
-    def start(*options: str, state: Path | None = None, listen: str | None = None) -> RunningAgent:
+    def start(
+        *options: str,
+        state: Path | None = None,
+        listen: str | None = None,
+        python: str | Path = sys.executable,
+    ) -> RunningAgent:
         number = len(agents)
         chosen = state or folder / f"state-{number}"
         log = folder / f"agent-{number}.log"
         where = listen or f"unix:{folder}/{number}.sock"
-        command = [sys.executable, "-m", "trimtab_agent", "serve", "--listen", where]
+        command = [str(python), "-m", "trimtab_agent", "serve", "--listen", where]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--state", str(chosen), *options], stderr=output, stdout=output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Literal
 
 from trimtab.records import MeasurementSettings
@@ -101,13 +102,40 @@ def samples_for_percentile(percentile: str) -> int:
 
 
 def describe(settings: MeasurementSettings) -> str:
-    """The settings in force in one line; what differs from the policy's own figures is marked."""
+    """The settings in force in one line; what differs from the policy's own figures is marked.
+
+    Of the settings that no policy sets, those that were asked for.
+    """
     own = POLICIES[settings.policy]
     parts = []
     for name in own:
         value = getattr(settings, name)
-        shown = value if isinstance(value, str) else f"{value:g}"
-        parts.append(f"{name}={shown}" + ("" if value == own[name] else "*"))
-    if settings.sustain_s is not None:
-        parts.append(f"sustain_s={settings.sustain_s:g}*")
-    return f"policy {settings.policy}: {' '.join(parts)}"
+        parts.append(f"{name}={shown(value)}" + ("" if value == own[name] else "*"))
+    asked = [f"{name}={shown(value)}" for name, value in asked_for(settings).items()]
+    beside = f"; {' '.join(asked)}" if asked else ""
+    return f"policy {settings.policy}: {' '.join(parts)}{beside}"
+
+
+def asked_for(settings: MeasurementSettings) -> dict[str, Any]:
+    """What no policy sets and is not as it is by default; not what tells arms apart."""
+    apart = {"policy", "runtime", "threads", *POLICIES[settings.policy]}
+    usual = MeasurementSettings(runtime="")
+    return {
+        field.name: value
+        for field in fields(MeasurementSettings)
+        if field.name not in apart
+        and (value := getattr(settings, field.name)) != getattr(usual, field.name)
+    }
+
+
+def shown(value: object) -> str:
+    """A setting's value as TOML has it, without brackets and quotes; ``none`` where not asked."""
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={shown(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, (tuple, list)):
+        return ",".join(shown(each) for each in value) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -120,6 +120,63 @@ def test_outputs_from_a_file_are_a_reference_and_the_limits_are_the_user_s(
     assert "limit 60" in agreement(strict)["seen"]
 
 
+TINY_TASK = """
+import torch
+
+def model():
+    torch.manual_seed(0)
+    return torch.nn.Linear(64, 10).eval()
+
+def example_inputs():
+    return (torch.zeros(1, 64),)
+"""
+TINY_PROJECT = """
+[task]
+module = "task.py"
+
+[[variant]]
+name = "half"
+passes = [{ use = "quantize", scheme = "fp16" }]
+"""
+
+
+def test_the_reference_may_be_of_another_format_with_other_names(
+    trimtab: Trimtab, tmp_path: Path
+) -> None:
+    (tmp_path / "task.py").write_text(TINY_TASK)
+    (tmp_path / "trimtab.toml").write_text(TINY_PROJECT)
+    built = trimtab("compress")
+    assert built.returncode == 0, built.stderr
+    samples = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
+    np.savez(tmp_path / "in.npz", anything=samples)
+    files = tmp_path / "trimtab-build"
+    arguments = ("bench", files / "half.tflite", "--reference", files / "float.onnx")
+
+    results = by_file(trimtab(*arguments, "--inputs", "in.npz", *QUICK))
+
+    half = results["half.tflite"]
+    assert results["float.onnx"]["runtime"]["name"] == "onnxruntime"
+    assert half["runtime"]["name"] == "litert"
+    assert agreement(half)["outcome"] == "passed"
+    assert 50 < half["metrics"]["sqnr_db"]["value"] < 100
+    assert half["metrics"]["agreement"]["value"] > 0.95
+
+
+def test_a_reference_that_takes_other_inputs_is_unknown_and_says_what_helps(
+    trimtab: Trimtab, shared_data: Path, few_digits: Path
+) -> None:
+    models = shared_data / "models"
+    reference = models / "ultraface_rfb_320.onnx"
+    arguments = ("bench", models / "mnist.onnx", "--reference", reference, "--eval", few_digits)
+    run = trimtab(*arguments, *QUICK)
+
+    assert run.returncode == 3
+    check = agreement(by_file(run)["mnist.onnx"])
+    assert check["outcome"] == "unknown"
+    assert "wants samples of shape Nx3x240x320" in check["seen"]
+    assert "--reference FILE.npz" in check["advice"]
+
+
 def test_outputs_that_cannot_be_compared_are_unknown_and_exit_3(
     trimtab: Trimtab, shared_data: Path, few_digits: Path, tmp_path: Path
 ) -> None:

@@ -68,7 +68,27 @@ def test_the_command_line_takes_a_policy_and_single_settings_over_it() -> None:
     assert (settings.policy, settings.repeats, settings.cpu_affinity) == ("normal", 7, (1, 0))
     assert settings.min_duration_s == POLICIES["normal"]["min_duration_s"]
     assert settings.cooldown_timeout_s == 120.0
-    assert overridden({"policy": None}) == {}
+    assert overridden({"policy": None, "changes": (), "profile": False}) == {}
+
+
+def test_set_changes_any_setting_and_a_policy_set_so_is_a_policy() -> None:
+    given = overridden({"rate": 30.0, "changes": ("policy=strict", "max_retries=0")})
+    scenario = {"rate_hz": 30.0, "batch_size": None, "sustain_s": None}
+    assert given == {**policy_fields("strict"), **scenario, "max_retries": 0}
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        {"repeats": 3, "changes": ("repeats=4",)},
+        {"changes": ("repeats=3", "repeats=3")},
+        {"policy": "quick", "changes": ("policy=normal",)},
+        {"min_duration": "1s", "changes": ("min_duration_s=1",)},
+    ],
+)
+def test_a_setting_is_given_once(measure: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="given twice"):
+        overridden(measure)
 
 
 @pytest.mark.parametrize("text", ["", "a", "0,", "1,1", "-1", "0-3"])
@@ -81,3 +101,9 @@ def test_what_differs_from_the_policy_is_marked() -> None:
     text = describe(replace(QUICK, repeats=4))
     assert text.startswith("policy quick: repeats=4* min_duration_s=0.5 ")
     assert text.count("*") == 1
+    assert text.endswith("max_retries=1")
+
+
+def test_what_no_policy_sets_stands_behind_it_where_it_was_asked_for() -> None:
+    settings = replace(QUICK, cpu_affinity=(2, 3), rate_hz=30.0, min_sqnr_db=20.0, threads=4)
+    assert describe(settings).endswith("; rate_hz=30 cpu_affinity=2,3 min_sqnr_db=20")

@@ -107,7 +107,8 @@ class LiteRtSession(Session):
                 self._interpreter.resize_tensor_input(self._input_index[name], shape)
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError, MemoryError) as error:
-            raise refusal(error, self._folder) from error
+            asked = ", ".join(f"{name} {'x'.join(map(str, shapes[name]))}" for name in shapes)
+            raise refusal(error, self._folder, f"it does not take {asked}") from error
         self._shapes.update(shapes)
         self.no_times_because = "its compiled model is profiled in the file's own shapes only"
 

@@ -25,9 +25,9 @@ def one_line(text: str, folder: Path | None = None) -> str:
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
 
 
-def refusal(error: Exception, folder: Path) -> WorkerError:
+def refusal(error: Exception, folder: Path, doing: str = "") -> WorkerError:
     """What a runtime raised, as ours: mostly the model is to blame, sometimes the memory."""
-    reason = one_line(str(error), folder)
+    reason = one_line(f"{doing}: {error}" if doing else str(error), folder)
     if isinstance(error, MemoryError) or any(text in reason for text in _NO_MEMORY):
         return OutOfMemory(
             f"out of memory ({reason or 'the interpreter says no more'}): {FREE_MEMORY}"

@@ -13,7 +13,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 def shapes_for_batch(inputs: Sequence[TensorSpec], shapes: Shapes, size: int | None) -> Shapes:
     """``shapes`` and, with ``size`` given, those of the other inputs with that first dimension.
 
-    Raises ModelRefused where the file, or a shape given, fixes the first dimension to another size.
+    Other open dimensions stay open. Raises ModelRefused where the file, or a shape given, fixes the
+    first dimension to another size.
     """
     if size is None:
         return shapes
@@ -33,10 +34,4 @@ def _shape(spec: TensorSpec, shapes: Shapes, size: int) -> tuple[int, ...]:
             f"{in_file[0]}: for a batch of {size} export the model with an open first dimension"
         )
     rest = given[1:] if given is not None else in_file[1:]
-    if -1 in rest:
-        example = "x".join(str(each) if each > 0 else "224" for each in (size, *rest))
-        raise ModelRefused(
-            f"input {spec.name!r} has open dimensions {list(in_file)}: "
-            f"give --shape {spec.name}={example} (with its own sizes)"
-        )
     return (size, *rest)

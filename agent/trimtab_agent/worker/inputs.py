@@ -50,23 +50,32 @@ def check_shapes(inputs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, .
         if name not in known:
             raise ModelRefused(f"no input {name!r}; the model has {', '.join(known)}")
         if not _fits(shape, known[name]):
+            count = len(known[name])
+            advice = "export the model with that shape"
+            if len(shape) != count:
+                advice = f"give {count} size{'s' if count != 1 else ''}"
             raise ModelRefused(
                 f"input {name!r} is {shape_text(known[name])} in the file, "
-                f"the shape given is {shape_text(shape)}: export the model with that shape"
+                f"the shape given is {shape_text(shape)}: {advice}"
             )
 
 
-def shape_of_one_run(spec: TensorSpec, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """The shape without data: as given, as in the file, or with an open first axis set to 1."""
-    if spec.name in shapes:
-        return shapes[spec.name]
-    dimensions = spec.info.dimensions
-    if -1 in dimensions[1:]:
+def shapes_of_one_run(
+    inputs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """The shapes without data: as given, as in the file, or with an open first axis set to 1.
+
+    Raises ModelRefused where others are open too, with the names of all such inputs.
+    """
+    known = {spec.name: shapes.get(spec.name, spec.info.dimensions) for spec in inputs}
+    still_open = {name: shape for name, shape in known.items() if -1 in shape[1:]}
+    if still_open:
+        listed = ", ".join(f"{name} {shape_text(shape)}" for name, shape in still_open.items())
+        options = " ".join(f"--shape {name}={_form(shape)}" for name, shape in still_open.items())
         raise ModelRefused(
-            f"input {spec.name!r} has open dimensions {list(dimensions)}: "
-            f"give --shape {spec.name}=1x3x224x224 (with its own sizes)"
+            f"inputs with open dimensions: {listed}: give {options}, a number for each N"
         )
-    return tuple(1 if size == -1 else size for size in dimensions)
+    return {name: tuple(map(_at_least_1, shape)) for name, shape in known.items()}
 
 
 def batch_size(inputs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -127,9 +136,10 @@ def random_inputs(
 
     Wider integers are mostly indices (tokens), for which 0 and 1 are in any vocabulary.
     """
+    known = shapes_of_one_run(inputs, shapes)
     generator = np.random.default_rng(seed)
     return {
-        spec.name: _random(generator, shape_of_one_run(spec, shapes), np.dtype(spec.info.dtype))
+        spec.name: _random(generator, known[spec.name], np.dtype(spec.info.dtype))
         for spec in inputs
     }
 
@@ -152,6 +162,18 @@ def _fits(shape: tuple[int, ...], dimensions: tuple[int, ...]) -> bool:
 def shape_text(shape: Sequence[int]) -> str:
     """ "1x3x?": an open dimension is a question mark."""
     return "x".join(map(_size_text, shape)) or "scalar"
+
+
+def _form(shape: Sequence[int]) -> str:
+    """ "1x3xN": what is to be filled in, one sample."""
+    first, *others = shape
+    return "x".join(
+        [str(_at_least_1(first)), *("N" if size == -1 else str(size) for size in others)]
+    )
+
+
+def _at_least_1(size: int) -> int:
+    return 1 if size == -1 else size
 
 
 def _size_text(size: int) -> str:

@@ -17,7 +17,7 @@ from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.measure.accuracy import MetricFunction
-from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits, Reference
+from trimtab.measure.agreement import Reference
 from trimtab.measure.derive import with_derived
 from trimtab.measure.summarize import Scoring, build_result
 from trimtab.records import DeviceRef, EvaluationSet, Result
@@ -40,7 +40,6 @@ class Campaign:
     metric: MetricFunction | None = None
     profile: bool = False
     reference: Reference | None = None
-    agreement_limits: AgreementLimits = DEFAULT_LIMITS
 
 
 async def measure_fleet(
@@ -115,11 +114,4 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
         )
         for each in measured
     ]
-    return list(
-        with_derived(
-            results,
-            scoring,
-            reference=campaign.reference,
-            limits=campaign.agreement_limits,
-        )
-    )
+    return list(with_derived(results, scoring, reference=campaign.reference))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from trimtab.campaign.choice import choose
 from trimtab.campaign.fleet import Campaign
@@ -13,8 +15,8 @@ from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.session import local_agent_state, measure_into, select_devices
 from trimtab.export.variants import build_variants
 from trimtab.fleet.progress import OnProgress
-from trimtab.project import Project, load_project
-from trimtab.records import MeasurementSettings, Run, Variant
+from trimtab.project import Project, changed, load_project
+from trimtab.records import Run, Variant
 from trimtab.store import RunStore, new_run_id
 from trimtab.task import Task, evaluation_set, load_task
 
@@ -31,12 +33,18 @@ class Built:
     variants: tuple[Variant, ...]
 
 
-def build_project(path: Path, say: Callable[[str], None], name: str | None = None) -> Built:
-    """``name``: the folder's by default.
+def build_project(
+    path: Path,
+    say: Callable[[str], None],
+    name: str | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> Built:
+    """``name``: the folder's by default. ``changes`` replace settings of [measure].
 
     Raises UserError for anything wrong in the project or its task file.
     """
     project = load_project(path)
+    project = replace(project, measure=changed(project.measure, changes))
     select_devices(project.devices)  # a device that is not there is known before the minutes pass
     task = load_task(project.task_file, project.seed)
     variants = build_variants(task, project.variants, project.folder / BUILD_FOLDER, say)
@@ -48,7 +56,6 @@ def run_built(
     scratch: Path,
     store: RunStore,
     on_progress: OnProgress,
-    overrides: Callable[[MeasurementSettings], MeasurementSettings] = lambda settings: settings,
 ) -> Run:
     """Measures, decides, and keeps the run; each device's results as soon as they are there."""
     project = built.project
@@ -63,12 +70,13 @@ def run_built(
     campaign = Campaign(
         devices=select_devices(project.devices),
         candidates=_candidates(built.variants),
-        choices=_choices(project, overrides),
+        choices=_choices(project),
         scratch=scratch,
         state=local_agent_state(),
         evaluation=evaluation_set(built.task, scratch),
         reduction=project.measure.reduction,
         metric=built.task.metric,
+        profile=project.measure.profile,
     )
     measured = measure_into(store, run, campaign, on_progress)
     decision = choose(measured, project.requirements, project.objective)
@@ -84,11 +92,9 @@ def _candidates(variants: Sequence[Variant]) -> tuple[Candidate, ...]:
     )
 
 
-def _choices(
-    project: Project, overrides: Callable[[MeasurementSettings], MeasurementSettings]
-) -> Choices:
+def _choices(project: Project) -> Choices:
     return Choices(
-        base=overrides(replace(project.measure.base, runtime="")),
+        base=replace(project.measure.base, runtime=""),
         runtimes=project.measure.runtimes,
         threads=project.measure.threads,
     )

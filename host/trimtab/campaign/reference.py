@@ -10,11 +10,11 @@ from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate
 from trimtab.measure.accuracy import CannotScore, Outputs, load_outputs
-from trimtab.measure.agreement import AgreementLimits, Reference
+from trimtab.measure.agreement import Reference
 from trimtab.records import UserError
 
 
-def with_reference(campaign: Campaign, path: Path, limits: AgreementLimits) -> Campaign:
+def with_reference(campaign: Campaign, path: Path) -> Campaign:
     """The campaign whose arms are also compared with the reference.
 
     Raises UserError without real inputs: random ones, outside what the model was made for, are
@@ -27,13 +27,7 @@ def with_reference(campaign: Campaign, path: Path, limits: AgreementLimits) -> C
             "give --eval FILE.npz (inputs and labels) or --inputs FILE.npz",
         )
     reference, candidates = _read(path, campaign.candidates)
-    return replace(
-        campaign,
-        candidates=candidates,
-        evaluation=inputs,
-        reference=reference,
-        agreement_limits=limits,
-    )
+    return replace(campaign, candidates=candidates, evaluation=inputs, reference=reference)
 
 
 def _read(path: Path, candidates: Sequence[Candidate]) -> tuple[Reference, tuple[Candidate, ...]]:

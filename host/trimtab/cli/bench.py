@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +20,7 @@ from trimtab.campaign.session import (
     scratch_folder,
     select_devices,
 )
-from trimtab.cli.interleave import for_comparing, run_comparison
+from trimtab.cli.interleave import for_comparing, run_comparison, say_comparing
 from trimtab.cli.measuring import (
     exit_code,
     print_json,
@@ -27,22 +28,25 @@ from trimtab.cli.measuring import (
     progress_console,
     report_failures,
     say_policy,
+    write_page,
 )
 from trimtab.cli.options import (
+    agreement_options,
     device_option,
+    explicit,
     measure_options,
     output_option,
-    overridden,
     parse_options,
     parse_shapes,
     parse_threads,
-    reference_options,
+    reference_option,
+    report_option,
 )
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
 from trimtab.home import store_url
-from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits
-from trimtab.records import MeasurementSettings, Run, UserError
+from trimtab.project import MeasureSettings, changed
+from trimtab.records import Run, UserError
 from trimtab.store import RunStore, new_run_id
 
 
@@ -50,8 +54,8 @@ from trimtab.store import RunStore, new_run_id
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @device_option
 @click.option("--runtime", "runtimes", multiple=True, help="onnxruntime, litert, null; repeatable.")
-@click.option("--threads", multiple=True, default=("1",), metavar="N[,N...]", show_default=True)
-@click.option("--accelerator", default="cpu", show_default=True)
+@click.option("--threads", multiple=True, metavar="N[,N...]", help="[default: 1]")
+@click.option("--accelerator", help="[default: cpu]")
 @click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Open dimensions."
 )
@@ -60,20 +64,20 @@ from trimtab.store import RunStore, new_run_id
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help=".npz with one tensor an input.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help=".npz with labels.")
-@click.option("--profile", is_flag=True, help="Time each operator too, in processes of its own.")
 @click.option("--compare", is_flag=True, help="Two in turns, block by block: which is faster?")
-@reference_options
+@reference_option
+@agreement_options
 @measure_options
 @output_option
+@report_option
 def bench(
     files: tuple[Path, ...],
     devices: tuple[str, ...],
     inputs: Path | None,
     evaluation: Path | None,
-    profile: bool,
     compare: bool,
     output: str,
-    **measure: object,
+    **measure: Any,
 ) -> int:
     """Measure model FILEs (.onnx, .tflite) on devices: latency, memory, and accuracy with --eval.
 
@@ -87,28 +91,25 @@ def bench(
       trimtab bench model.onnx --rate 30
       trimtab bench model.onnx --sustain 10m
       trimtab bench int8.tflite --reference float.tflite --inputs images.npz
+      trimtab bench model.onnx --set warmup_s=2s --set max_retries=0
       trimtab bench before.onnx after.onnx --compare
     """
-    reference, limits = _reference(measure)
-    policy = measure["policy"]
-    given = overridden({**measure, "policy": None})
-    choices = _choices(measure)
+    reference, report = measure.pop("reference"), measure.pop("report")
+    given = _given(measure)
+    _check_limits(given, reference)
+    settings = changed(MeasureSettings(), for_comparing(given) if compare else given)
+    if compare:
+        _refuse_beside_comparing(settings, evaluation or reference or report)
+    base = replace(settings.base, runtime="")
+    choices = Choices(base, given.get("runtimes", ()), settings.threads)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
-    paced = choices.base.rate_hz is not None or choices.base.sustain_s is not None
-    if compare and (evaluation or profile or reference or paced):
-        raise UserError(
-            "--compare with --eval, --profile, --reference, --rate or --sustain: "
-            "only the ratio is measured",
-            "ask for these in a command of their own",
-        )
     with scratch_folder() as scratch:
         if compare:
-            choices, schedule = for_comparing(choices, given, policy)  # type: ignore[arg-type]
             duel = Duel(
                 devices=select_devices(devices),
                 candidates=candidates,
                 choices=choices,
-                schedule=schedule,
+                schedule=say_comparing(choices.base),
                 scratch=scratch,
                 state=local_agent_state(),
                 inputs=load_inputs(inputs, scratch) if inputs else None,
@@ -123,22 +124,46 @@ def bench(
             state=local_agent_state(),
             evaluation=load_evaluation(evaluation, scratch) if evaluation else None,
             inputs=load_inputs(inputs, scratch) if inputs else None,
-            profile=profile,
+            profile=settings.profile,
         )
         if reference is not None:
-            campaign = with_reference(campaign, reference, limits)
+            campaign = with_reference(campaign, reference)
         run = _measure(campaign)
     _print(run, output)
+    if report is not None:
+        write_page(run, report)
     return exit_code(run.results, None, evaluation is not None, reference is not None)
 
 
-def _reference(measure: dict[str, object]) -> tuple[Path | None, AgreementLimits]:
-    reference = measure.pop("reference")
-    names = ("min_sqnr_db", "min_agreement")
-    given = {name: value for name in names if (value := measure.pop(name)) is not None}
-    if given and reference is None:
+def _given(measure: dict[str, Any]) -> dict[str, Any]:
+    """What the command line says of [measure], by the names there."""
+    own = {
+        "runtimes": measure["runtimes"],
+        "threads": parse_threads(measure["threads"]) if measure["threads"] else (),
+        "accelerator": measure["accelerator"],
+        "input_shapes": parse_shapes(measure["shapes"]),
+        "runtime_options": parse_options(measure["options"]),
+    }
+    given = explicit(measure)
+    for name, value in own.items():
+        if value and name in given:
+            raise UserError(f"--set {name}: {name} is given twice", "give it once")
+    return {**{name: value for name, value in own.items() if value}, **given}
+
+
+def _check_limits(given: dict[str, Any], reference: Path | None) -> None:
+    if reference is None and not given.keys().isdisjoint(("min_sqnr_db", "min_agreement")):
         raise UserError("a limit of agreement, but nothing to agree with", "give --reference FILE")
-    return reference, replace(DEFAULT_LIMITS, **given)  # type: ignore[arg-type, return-value]
+
+
+def _refuse_beside_comparing(settings: MeasureSettings, other: Path | None) -> None:
+    paced = settings.rate_hz is not None or settings.sustain_s is not None
+    if other or settings.profile or paced:
+        raise UserError(
+            "--compare with --eval, --profile, --reference, --rate, --sustain or --report: "
+            "only the ratio is measured",
+            "ask for these in a command of their own",
+        )
 
 
 def _measure(campaign: Campaign) -> Run:
@@ -147,18 +172,6 @@ def _measure(campaign: Campaign) -> Run:
     run = Run(new_run_id(created), name, created.isoformat(timespec="seconds"), (), ())
     with progress_display(progress_console()) as on_progress, RunStore(store_url()) as store:
         return measure_into(store, run, campaign, on_progress)
-
-
-def _choices(measure: dict[str, object]) -> Choices:
-    base = MeasurementSettings(
-        runtime="",
-        accelerator=str(measure.pop("accelerator")),
-        input_shapes=parse_shapes(measure.pop("shapes")),  # type: ignore[arg-type]
-        runtime_options=parse_options(measure.pop("options")),  # type: ignore[arg-type]
-    )
-    runtimes = measure.pop("runtimes")
-    threads = parse_threads(measure.pop("threads"))  # type: ignore[arg-type]
-    return Choices(replace(base, **overridden(measure)), runtimes, threads)  # type: ignore[arg-type]
 
 
 def _existing(path: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from trimtab.cli.errors import EXIT_DONE
-from trimtab.cli.options import measure_options, output_option
+from trimtab.cli.options import agreement_options, measure_options, output_option, overridden
 
 
 @click.command()
@@ -20,6 +20,7 @@ from trimtab.cli.options import measure_options, output_option
     help="Where report.html and run.json go.",
 )
 @measure_options
+@agreement_options
 @output_option
 def demo(out: Path, output: str, **measure: Any) -> int:
     """Run the whole loop on this machine: handwritten digits, a small network, eight variants.
@@ -32,20 +33,21 @@ def demo(out: Path, output: str, **measure: Any) -> int:
     """
     from trimtab.campaign.project_run import build_project
     from trimtab.campaign.session import scratch_folder
+    from trimtab.cli.measuring import write_page
     from trimtab.cli.project import (
         measure_built,
         print_run,
         run_exit_code,
         say,
         write_json,
-        write_page,
     )
     from trimtab.scaffold import write_starting_project
 
     with scratch_folder() as folder:  # nothing of an earlier demo is found again
         write_starting_project(folder)
-        built = build_project(folder / "trimtab.toml", say, name="demo")
-        finished = measure_built(built, measure)
+        project = folder / "trimtab.toml"
+        built = build_project(project, say, name="demo", changes=overridden(measure))
+        finished = measure_built(built)
     print_run(finished, output)
     write_page(finished, out / "report.html")
     write_json(finished, out / "run.json")

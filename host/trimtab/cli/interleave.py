@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import click
 from trimtab_protos.errors import Failure
 
 from trimtab.campaign.interleave import Compared, Duel, compare_on_devices
-from trimtab.campaign.plan import Choices
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import print_json, progress_console
 from trimtab.cli.progress import progress_display
@@ -22,21 +21,22 @@ from trimtab.measure_policies import (
     comparing_fields,
     describe_comparing,
 )
-from trimtab.records import UserError
+from trimtab.records import MeasurementSettings, UserError
 
 _OUTPUTS = ("table", "json")
 
 
-def for_comparing(
-    choices: Choices, given: dict[str, Any], policy: str | None
-) -> tuple[Choices, BlockSchedule]:
-    """More and shorter repeats than for latencies. ``given``: what was asked for by itself."""
-    fields = {**comparing_fields(policy or DEFAULT_POLICY), **given}
-    base = replace(choices.base, **fields)
-    schedule = BlockSchedule(blocks=BLOCKS[base.policy])
-    text = describe_comparing(base, schedule.blocks, schedule.block_duration_s)
+def for_comparing(given: dict[str, Any]) -> dict[str, Any]:
+    """More and shorter repeats than for latencies, where the command line says nothing else."""
+    return {**comparing_fields(given.get("policy", DEFAULT_POLICY)), **given}
+
+
+def say_comparing(settings: MeasurementSettings) -> BlockSchedule:
+    """The policy's blocks; what is in force is said on standard error."""
+    schedule = BlockSchedule(blocks=BLOCKS[settings.policy])
+    text = describe_comparing(settings, schedule.blocks, schedule.block_duration_s)
     click.echo(f"measure: {text}", err=True)
-    return replace(choices, base=base), schedule
+    return schedule
 
 
 def run_comparison(duel: Duel, output: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -65,6 +66,13 @@ def print_run_results(run: Run, output: str) -> None:
             terminal.print_decision(run.decision, run.results, console)
     else:
         click.echo(tables.render(run.results, output), nl=False)
+
+
+def write_page(run: Run, path: Path) -> None:
+    from trimtab.report.html import write_report
+
+    write_report(run, path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def exit_code(

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from trimtab.durations import seconds
 from trimtab.measure.agreement import DEFAULT_LIMITS
 from trimtab.measure_policies import PERCENTILE_SAMPLES, POLICIES, SUSTAIN_RANGE_S, policy_fields
+from trimtab.project import parse_change
 from trimtab.records import UserError
 
 _SHAPE = re.compile(r"(?P<name>[^=]+)=(?P<dimensions>\d+(x\d+)*)")
-_DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m|h)?")
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _DURATIONS = {
     "min_duration": "min_duration_s",
     "cooldown_timeout": "cooldown_timeout_s",
@@ -36,6 +36,15 @@ def output_option(command: Command) -> Command:
         default="table",
         show_default=True,
         help="Machine formats go to standard output alone.",
+    )(command)
+
+
+def report_option(command: Command) -> Command:
+    return click.option(
+        "--report",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE.html",
+        help="Write the page too.",
     )(command)
 
 
@@ -90,22 +99,35 @@ def measure_options(command: Command) -> Command:
             metavar="DURATION",
             help="Keep one process per arm at work for that long, and show how it slows down.",
         ),
+        click.option(
+            "--profile", is_flag=True, help="Time each operator too, in processes of its own."
+        ),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Any setting of [measure], by its name there; repeatable. See trimtab policies.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def reference_options(command: Command) -> Command:
-    """What the outputs have to agree with, and how closely."""
+def reference_option(command: Command) -> Command:
+    return click.option(
+        "--reference",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A model, or an .npz of its outputs: arms whose outputs disagree are INVALID. "
+        "Compared on the inputs of --eval or --inputs.",
+    )(command)
+
+
+def agreement_options(command: Command) -> Command:
+    """How closely outputs have to agree with their reference."""
     options = [
-        click.option(
-            "--reference",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="A model, or an .npz of its outputs: arms whose outputs disagree are INVALID. "
-            "Compared on the inputs of --eval or --inputs.",
-        ),
         click.option(
             "--min-sqnr",
             "min_sqnr_db",
@@ -158,23 +180,33 @@ def parse_options(values: tuple[str, ...]) -> dict[str, str]:
 
 def parse_duration(text: str) -> float:
     """Seconds from ``500ms``, ``2s``, ``10m``, ``1h`` or a bare number of seconds."""
-    match = _DURATION.fullmatch(text)
-    if match is None or float(match["number"]) == 0:
+    duration = seconds(text)
+    if not duration:
         raise UserError(f"{text}: not a duration", "for example 500ms, 2s, 10m")
-    return float(match["number"]) * _SECONDS[match["unit"]]
+    return duration
 
 
 def overridden(measure: dict[str, Any]) -> dict[str, Any]:
-    """The fields of MeasurementSettings that were given on the command line.
+    """The settings of [measure] that the command line changes, by their names there.
 
     ``--policy`` replaces all that a policy sets, also what the project file sets by itself.
     """
+    given = explicit(measure)
+    return {**policy_fields(given["policy"]), **given} if "policy" in given else given
+
+
+def explicit(measure: dict[str, Any]) -> dict[str, Any]:
+    """What was given on the command line and nothing else, of a policy its name."""
     fields: dict[str, Any] = {
         "repeats": measure.get("repeats"),
         "min_samples": measure.get("min_samples"),
         "percentile": measure.get("percentile"),
         "max_start_temperature_c": measure.get("max_start_temperature"),
         "memory_limit_mb": measure.get("memory_limit"),
+        "profile": measure.get("profile") or None,
+        "min_sqnr_db": measure.get("min_sqnr_db"),
+        "min_agreement": measure.get("min_agreement"),
+        "policy": measure.get("policy"),
     }
     for option, field in _DURATIONS.items():
         if measure.get(option) is not None:
@@ -183,8 +215,18 @@ def overridden(measure: dict[str, Any]) -> dict[str, Any]:
         fields["cpu_affinity"] = parse_processors(measure["pin"])
     given = {name: value for name, value in fields.items() if value is not None}
     given |= _scenario(measure)
-    policy = measure.get("policy")
-    return {**policy_fields(policy), **given} if policy else given
+    return with_changes(given, measure.get("changes", ()))
+
+
+def with_changes(given: dict[str, Any], changes: tuple[str, ...]) -> dict[str, Any]:
+    """``given`` with what --set says beside it. Raises UserError for a setting given twice."""
+    together = dict(given)
+    for text in changes:
+        name, value = parse_change(text)
+        if name in together:
+            raise UserError(f"--set {text}: {name} is given twice", "give it once")
+        together[name] = value
+    return together
 
 
 def _scenario(measure: dict[str, Any]) -> dict[str, Any]:

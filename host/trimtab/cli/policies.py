@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+from rich import box
 from rich.table import Table
 
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.measuring import output_console, print_json
-from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, PURPOSES
+from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, PURPOSES, shown
+from trimtab.project import MeasureSettings
+
+_OVERRIDE = (
+    "In trimtab.toml: policy, then single settings over it, under [measure]. On the command line: "
+    "--policy NAME, and --set NAME=VALUE for any setting of both tables, as often as wanted, for "
+    "example --set warmup_s=500ms; --repeats, --rate and the like are shorter words for the same."
+)
 
 
 @click.command()
@@ -20,16 +30,51 @@ def policies(output: str) -> int:
     \b
     Examples:
       trimtab policies
-      trimtab bench model.onnx --policy strict --repeats 10
+      trimtab bench model.onnx --policy strict --repeats 10 --set max_duration_s=2m
     """
     if output == "json":
-        print_json(
-            {"schema": "trimtab.policies/1", "default": DEFAULT_POLICY, "policies": POLICIES}
-        )
+        print_json(_json())
         return EXIT_DONE
-    table = Table("setting", *POLICIES)
-    table.add_row("for", *PURPOSES.values())
-    for name in POLICIES[DEFAULT_POLICY]:
-        table.add_row(name, *(str(policy[name]) for policy in POLICIES.values()))
-    output_console().print(table)
+    console = output_console()
+    console.print(_policies_table())
+    console.print(_others_table())
+    console.print(_OVERRIDE, markup=False)
     return EXIT_DONE
+
+
+def _json() -> dict[str, Any]:
+    return {
+        "schema": "trimtab.policies/1",
+        "default": DEFAULT_POLICY,
+        "policies": POLICIES,
+        "settings": {
+            name: {"default": default, "meaning": meaning} for name, default, meaning in _settings()
+        },
+        "override": _OVERRIDE,
+    }
+
+
+def _policies_table() -> Table:
+    table = Table("setting", *POLICIES, "what", box=box.SIMPLE_HEAD)
+    table.add_row("for", *PURPOSES.values())
+    for name, _, meaning in _settings():
+        if name in POLICIES[DEFAULT_POLICY]:
+            figures = (shown(policy[name]) for policy in POLICIES.values())
+            table.add_row(name, *figures, meaning)
+    return table
+
+
+def _others_table() -> Table:
+    table = Table("set by no policy", "default", "what", box=box.SIMPLE_HEAD)
+    for name, default, meaning in _settings():
+        if name not in ("policy", *POLICIES[DEFAULT_POLICY]):
+            table.add_row(name, shown(default), meaning)
+    return table
+
+
+def _settings() -> list[tuple[str, Any, str]]:
+    """Name, default and meaning of each, as [measure] declares it."""
+    return [
+        (name, field.get_default(call_default_factory=True), field.description or "")
+        for name, field in MeasureSettings.model_fields.items()
+    ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,18 @@ from trimtab.cli.measuring import (
     progress_console,
     report_failures,
     say_policy,
+    write_page,
 )
-from trimtab.cli.options import measure_options, output_option, overridden
+from trimtab.cli.options import (
+    agreement_options,
+    measure_options,
+    output_option,
+    overridden,
+    report_option,
+)
 from trimtab.cli.progress import progress_display
 from trimtab.home import store_url
-from trimtab.records import MeasurementSettings, Run, Variant
+from trimtab.records import Run, Variant
 from trimtab.store import RunStore
 
 _PROJECT = click.argument(
@@ -37,18 +42,19 @@ _PROJECT = click.argument(
 @click.command()
 @_PROJECT
 @measure_options
+@agreement_options
 @output_option
-@click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write it too."
-)
+@report_option
 def run(project: Path, output: str, report: Path | None, **measure: Any) -> int:
     """Compress, push, measure and decide: the whole project.
 
     \b
-    Example: trimtab run --report report.html
+    Examples:
+      trimtab run --report report.html
+      trimtab run --policy normal --set runtimes=litert --set threads=1,2
     """
-    built = build_project(_file(project), say)
-    finished = measure_built(built, measure)
+    built = build_project(_file(project), say, changes=overridden(measure))
+    finished = measure_built(built)
     print_run(finished, output)
     if report is not None:
         write_page(finished, report)
@@ -80,15 +86,14 @@ def say(text: str) -> None:
     click.echo(f"compress: {text}", err=True)
 
 
-def measure_built(built: Built, measure: dict[str, Any]) -> Run:
-    overrides = _overrides(measure)
-    say_policy(overrides(built.project.measure.base))
+def measure_built(built: Built) -> Run:
+    say_policy(built.project.measure.base)
     with (
         scratch_folder() as scratch,
         progress_display(progress_console()) as on_progress,
         RunStore(store_url()) as store,
     ):
-        return run_built(built, scratch, store, on_progress, overrides)
+        return run_built(built, scratch, store, on_progress)
 
 
 def print_run(finished: Run, output: str) -> None:
@@ -98,14 +103,6 @@ def print_run(finished: Run, output: str) -> None:
             where = f"{variant.name} ({variant.format})"
             click.echo(f"not made: {where}: {variant.failure.message}", err=True)
     print_run_results(finished, output)
-
-
-def write_page(finished: Run, path: Path) -> None:
-    from trimtab.report.html import write_report
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_report(finished, path)
-    click.echo(f"wrote {path}", err=True)
 
 
 def run_exit_code(finished: Run) -> int:
@@ -120,11 +117,6 @@ def write_json(finished: Run, path: Path) -> None:
     text = json.dumps(run_json(finished), indent=2, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     click.echo(f"wrote {path}", err=True)
-
-
-def _overrides(measure: dict[str, Any]) -> Callable[[MeasurementSettings], MeasurementSettings]:
-    given = overridden(measure)
-    return lambda settings: replace(settings, **given)
 
 
 def _file(project: Path) -> Path:

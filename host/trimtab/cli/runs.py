@@ -12,10 +12,17 @@ from rich.table import Column, Table
 
 from trimtab.campaign.choice import choose
 from trimtab.cli.errors import EXIT_DONE
-from trimtab.cli.measuring import exit_code, output_console, print_run_results
+from trimtab.cli.measuring import (
+    exit_code,
+    output_console,
+    print_run_results,
+    say_policy,
+    write_page,
+)
 from trimtab.cli.options import output_option
 from trimtab.decide.requirements import parse_requirement
 from trimtab.home import store_url
+from trimtab.measure_policies import describe
 from trimtab.records import Objective, Run, UserError
 from trimtab.store import RunStore, read_recording, write_recording
 
@@ -65,7 +72,10 @@ def show(run_id: str, output: str) -> int:
     \b
     Example: trimtab runs show 20261101-1200 --format markdown
     """
-    print_run_results(_load(run_id), output)
+    run = _load(run_id)
+    for result in {describe(each.settings): each for each in run.results}.values():
+        say_policy(result.settings)
+    print_run_results(run, output)
     return EXIT_DONE
 
 
@@ -159,10 +169,7 @@ def report(run_id: str, path: Path) -> int:
     \b
     Example: trimtab report 20261101-1200 -o report.html
     """
-    from trimtab.report.html import write_report
-
-    write_report(_load(run_id), path)
-    click.echo(f"wrote {path}", err=True)
+    write_page(_load(run_id), path)
     return EXIT_DONE
 
 

@@ -11,9 +11,14 @@ import numpy as np
 from trimtab.measure import accuracy
 from trimtab.measure.accuracy import Array, CannotScore, Outputs
 from trimtab.measure.summarize import figure, unavailable
-from trimtab.records import Check, Metric
+from trimtab.records import Check, MeasurementSettings, Metric
 
 CHECK_NAME = "OUTPUTS_AGREE"
+_ASK_FOR_IT = "give --reference FILE with --eval or --inputs"
+# (package, version) -> what it is known to do without any error.
+KNOWN_TO_BE_WRONG = {
+    ("tflite_runtime", "2.14.0"): "runs dynamic-range int8 files with wrong answers and no error",
+}
 FIGURES = ("agreement", "sqnr_db", "max_abs_difference")
 # The rounding of float32 outputs (24 bits): nothing closer can be told apart.
 SQNR_CEILING_DB = 20 * math.log10(2**24)
@@ -21,16 +26,17 @@ SQNR_CEILING_DB = 20 * math.log10(2**24)
 
 @dataclass(frozen=True)
 class AgreementLimits:
-    """Below one of these the answers are nonsense, not merely rounded.
+    """Below one of these the answers are nonsense, not merely rounded."""
 
-    Zeros for outputs have 0 dB, unrelated outputs of the same size -3 dB, int8 commonly 15 to 40.
-    """
-
-    min_sqnr_db: float = 6.0
-    min_agreement: float = 0.8
+    min_sqnr_db: float
+    min_agreement: float
 
 
-DEFAULT_LIMITS = AgreementLimits()
+def limits_of(settings: MeasurementSettings) -> AgreementLimits:
+    return AgreementLimits(settings.min_sqnr_db, settings.min_agreement)
+
+
+DEFAULT_LIMITS = limits_of(MeasurementSettings(runtime=""))
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,22 @@ def judge(found: Comparison, limits: AgreementLimits, against: str) -> Check:
 
 
 def unknown(reason: str) -> Check:
-    advice = "make the outputs comparable: same samples, number, order and shapes"
+    advice = (
+        "make the outputs comparable: same samples, number, order and shapes; where the reference "
+        "takes inputs in another layout, give its outputs: --reference FILE.npz"
+    )
     return Check(CHECK_NAME, "unknown", True, (), f"not compared: {reason}", advice)
+
+
+def unchecked(package: str, version: str) -> Check:
+    """No reference was given; in a runtime that is known to be wrong at times, that is a doubt."""
+    seen = "no reference given: whether the outputs are right was not checked"
+    fault = KNOWN_TO_BE_WRONG.get((package, version))
+    if fault is None:
+        return not_applicable(seen, _ASK_FOR_IT)
+    return Check(
+        CHECK_NAME, "unknown", True, (), f"{seen}; {package} {version} {fault}", _ASK_FOR_IT
+    )
 
 
 def not_applicable(reason: str, advice: str = "") -> Check:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trimtab.measure import accuracy, agreement, stats
-from trimtab.measure.agreement import DEFAULT_LIMITS, AgreementLimits, Reference
+from trimtab.measure.agreement import Reference
 from trimtab.measure.summarize import Scoring, figure, unavailable
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
@@ -14,7 +14,6 @@ from trimtab.records import Check, Metric, RawArm, Result
 
 FLOAT_VARIANT = "float"
 _DERIVED = ("accuracy_drop", "accuracy_retention", "compression_ratio", "speedup")
-_ASK_FOR_IT = "give --reference FILE with --eval or --inputs"
 _Figures = dict[str, Metric]
 
 
@@ -23,18 +22,17 @@ def with_derived(
     scoring: Scoring | None = None,
     float_variant: str = FLOAT_VARIANT,
     reference: Reference | None = None,
-    limits: AgreementLimits = DEFAULT_LIMITS,
 ) -> tuple[Result, ...]:
     """The results, in order, each with its figures against the float model's result.
 
     Without such a result they are unavailable, with the reason. Failed results stay as they are.
     Outputs are compared with ``reference`` where it is given, else with the float model's; those
-    that do not agree void what was measured.
+    that agree less than the result's settings demand void what was measured.
     """
     agreed = [
         result
         if result.error is not None
-        else _with_agreement(result, results, float_variant, reference, limits)
+        else _with_agreement(result, results, float_variant, reference)
         for result in results
     ]
     return tuple(
@@ -48,9 +46,8 @@ def _with_agreement(
     results: Sequence[Result],
     float_variant: str,
     reference: Reference | None,
-    limits: AgreementLimits,
 ) -> Result:
-    figures, check = _agreement(result, results, float_variant, reference, limits)
+    figures, check = _agreement(result, results, float_variant, reference)
     checks = (*agreement.without_check(result.checks), check)
     merged = {**result.metrics, **figures}
     judged_again = {name: judged(name, merged[name], checks) for name in METRICS if name in merged}
@@ -62,11 +59,10 @@ def _agreement(
     results: Sequence[Result],
     float_variant: str,
     reference: Reference | None,
-    limits: AgreementLimits,
 ) -> tuple[_Figures, Check]:
     if reference is None and result.variant is None:
-        reason = "no reference given: whether the outputs are right was not checked"
-        return agreement.missing(reason), agreement.not_applicable(reason, _ASK_FOR_IT)
+        check = agreement.unchecked(result.runtime_package, result.runtime_version)
+        return agreement.missing(check.seen), check
     other: Result | str | None
     if reference is None:
         other, name = _float_result(result, results, float_variant), "the float model"
@@ -83,7 +79,7 @@ def _agreement(
     if other is result:
         exact = {name: agreement.exact(metric) for name, metric in figures.items()}
         return exact, agreement.not_applicable("it is the reference itself")
-    return figures, agreement.judge(found, limits, name)
+    return figures, agreement.judge(found, agreement.limits_of(result.settings), name)
 
 
 def _reference_result(

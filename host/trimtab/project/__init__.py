@@ -1,5 +1,6 @@
 """The project file ``trimtab.toml``: frozen settings, with the file and line in every error."""
 
+from trimtab.project.changes import changed, parse_change
 from trimtab.project.limits import parse_requirement
 from trimtab.project.load import PROJECT_FILE, load_project
 from trimtab.project.model import MeasureSettings, PassStep, Project, VariantPlan
@@ -10,6 +11,8 @@ __all__ = [
     "PassStep",
     "Project",
     "VariantPlan",
+    "changed",
     "load_project",
+    "parse_change",
     "parse_requirement",
 ]

@@ -10,17 +10,15 @@ from typing import Any, TypeVar
 import tomllib
 from pydantic import ValidationError
 
-from trimtab.plugins import plugin_names
 from trimtab.project.limits import objective, requirements
 from trimtab.project.locate import KeyPath, line_numbers, nearest_line
-from trimtab.project.model import MeasureSettings, Project, ProjectTables, TaskSettings
-from trimtab.project.problem import Problem, problems, unknown
+from trimtab.project.model import Project, ProjectTables, TaskSettings, check_measure
+from trimtab.project.problem import Problem, problems
 from trimtab.project.recipes import variant_plans
 from trimtab.records import UserError
 
 PROJECT_FILE = "trimtab.toml"
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_SCENARIOS = ("batch_size", "rate_hz", "sustain_s")
 _MODEL_SUFFIXES = (".onnx", ".tflite", ".pte")
 _T = TypeVar("_T")
 
@@ -69,7 +67,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         tables = ProjectTables.model_validate(document)
     except ValidationError as error:
         raise problems(error, ProjectTables)[0] from error
-    _check_measure(tables.measure)
+    _within(("measure",), lambda: check_measure(tables.measure))
     return Project(
         path=file,
         task_file=_task_file(file.parent, tables.task),
@@ -107,22 +105,3 @@ def _task_file(folder: Path, task: TaskSettings) -> Path:
         allowed = "a Python file that exists, relative to the project file"
         raise Problem(("task", "module"), f"task file {task.module} does not exist", allowed)
     return file
-
-
-def _check_measure(measure: MeasureSettings) -> None:
-    known = plugin_names("trimtab.runtimes")
-    for index, name in enumerate(measure.runtimes):
-        if name not in known:
-            raise Problem(("measure", "runtimes", index), *unknown("runtime", name, known))
-    scenarios = [name for name in _SCENARIOS if getattr(measure, name) is not None]
-    if len(scenarios) > 1:
-        first, second = scenarios[:2]
-        raise Problem(
-            ("measure", second), f"{second} and {first} are two scenarios", "one of the two"
-        )
-    if measure.min_duration_s > measure.max_duration_s:
-        raise Problem(
-            ("measure", "min_duration_s"),
-            f"min_duration_s is {measure.min_duration_s:g}",
-            f"at most max_duration_s, which is {measure.max_duration_s:g}",
-        )

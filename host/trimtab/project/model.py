@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, SUSTAIN_RANGE_S, PolicyName
+from trimtab.plugins import plugin_names
+from trimtab.project.problem import Problem, unknown
 from trimtab.records import MeasurementSettings, Objective, Requirement
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -20,8 +22,20 @@ _BASE = MeasurementSettings(runtime="")
 DEFAULT_OBJECTIVE = Objective("latency_p50_ms")
 
 
+_LONGEST_S = 24 * 3600.0
+_SCENARIOS = ("batch_size", "rate_hz", "sustain_s")
+
+
 class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _seconds(default: float, description: str) -> Any:
+    return Field(default=default, ge=0, le=_LONGEST_S, description=description)
+
+
+def _positive_seconds(default: float, description: str) -> Any:
+    return Field(default=default, gt=0, le=_LONGEST_S, description=description)
 
 
 class TaskSettings(Settings):
@@ -48,37 +62,85 @@ class MeasureSettings(Settings):
     What a policy sets and the file does not is the policy's.
     """
 
-    policy: PolicyName = DEFAULT_POLICY
-    runtimes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = RUNTIMES
+    policy: PolicyName = Field(default=DEFAULT_POLICY, description="where all the others start")
+    runtimes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = Field(
+        default=RUNTIMES, description="each that reads the file's format"
+    )
     threads: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)
-    ] = (1,)
-    accelerator: str = "cpu"
-    repeats: int = Field(default=_BASE.repeats, ge=1)
-    min_duration_s: float = Field(default=_BASE.min_duration_s, gt=0)
-    min_samples: int = Field(default=_BASE.min_samples, ge=1)
-    percentile: Percentile = "p90"
-    target_precision: float | None = Field(default=None, gt=0, lt=1)
-    warmup_s: float = Field(default=_BASE.warmup_s, ge=0)
-    min_warmup: int = Field(default=_BASE.min_warmup, ge=0)
-    max_warmup_s: float = Field(default=_BASE.max_warmup_s, ge=0)
-    steady_tolerance: float = Field(default=_BASE.steady_tolerance, ge=0, lt=1)
-    max_duration_s: float = Field(default=_BASE.max_duration_s, gt=0)
-    max_retries: int = Field(default=_BASE.max_retries, ge=0, le=100)
-    max_start_temperature_c: float | None = Field(default=None, gt=0)
-    cooldown_timeout_s: float = Field(default=_BASE.cooldown_timeout_s, ge=0)
-    cpu_affinity: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)] = ()
-    memory_limit_mb: float | None = Field(default=None, gt=0)
-    process_timeout_s: float = Field(default=300.0, gt=0)
-    input_seed: int = Field(default=0, ge=0)
-    reduction: Literal["none", "argmax"] = "none"
-    runtime_options: dict[str, str] = Field(default_factory=dict)
+        tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(strict=False, min_length=1)
+    ] = Field(default=(1,), description="of the runtime")
+    accelerator: str = Field(default="cpu", description="what is to run the model")
+    repeats: int = Field(default=_BASE.repeats, ge=1, le=100, description="processes per arm")
+    min_duration_s: float = _positive_seconds(_BASE.min_duration_s, "timed per process, at least")
+    min_samples: int = Field(
+        default=_BASE.min_samples, ge=1, description="timed per process, at least"
+    )
+    percentile: Percentile = Field(
+        default="p90", description="that the samples of all repeats must support"
+    )
+    target_precision: float | None = Field(
+        default=None, gt=0, lt=1, description="wanted half-width of p50's interval, a share"
+    )
+    warmup_s: float = _seconds(_BASE.warmup_s, "warm-up, at least")
+    min_warmup: int = Field(
+        default=_BASE.min_warmup, ge=1, description="inferences of the warm-up, at least"
+    )
+    max_warmup_s: float = _seconds(_BASE.max_warmup_s, "warm-up that does not settle, at most")
+    steady_tolerance: float = Field(
+        default=_BASE.steady_tolerance,
+        ge=0,
+        lt=1,
+        description="share that medians of a steady warm-up may differ by; 0: not looked at",
+    )
+    max_duration_s: float = _positive_seconds(_BASE.max_duration_s, "timed per process, at most")
+    max_retries: int = Field(
+        default=_BASE.max_retries, ge=0, le=100, description="of invalid repeats, per arm"
+    )
+    max_start_temperature_c: float | None = Field(
+        default=None, gt=0, description="each repeat waits until the device is that cool"
+    )
+    cooldown_timeout_s: float = _seconds(_BASE.cooldown_timeout_s, "how long it waits for that")
+    cpu_affinity: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)] = Field(
+        default=(), description="processors that the measured process is bound to"
+    )
+    memory_limit_mb: float | None = Field(
+        default=None, gt=0, description="anonymous memory per process"
+    )
+    process_timeout_s: float = _positive_seconds(
+        _BASE.process_timeout_s, "a process that takes longer is ended"
+    )
+    input_seed: int = Field(default=0, ge=0, lt=2**63, description="of the random inputs")
+    reduction: Literal["none", "argmax"] = Field(
+        default="none", description="of the outputs, before they leave the device"
+    )
+    runtime_options: dict[str, str] = Field(
+        default_factory=dict, description='such as { "litert.xnnpack" = "off" }'
+    )
     input_shapes: dict[
         str, Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)]
-    ] = Field(default_factory=dict)
-    batch_size: int | None = Field(default=None, ge=1, le=1 << 20)
-    rate_hz: float | None = Field(default=None, gt=0, le=10_000)
-    sustain_s: float | None = Field(default=None, ge=SUSTAIN_RANGE_S[0], le=SUSTAIN_RANGE_S[1])
+    ] = Field(default_factory=dict, description="of inputs with open dimensions")
+    batch_size: int | None = Field(
+        default=None, ge=1, le=1 << 20, description="latencies are then per batch"
+    )
+    rate_hz: float | None = Field(
+        default=None, gt=0, le=10_000, description="one inference a period, not back to back"
+    )
+    sustain_s: float | None = Field(
+        default=None,
+        ge=SUSTAIN_RANGE_S[0],
+        le=SUSTAIN_RANGE_S[1],
+        description="one process kept at work for that long",
+    )
+    profile: bool = Field(default=False, description="time each operator, in processes of its own")
+    min_sqnr_db: float = Field(
+        default=_BASE.min_sqnr_db, description="outputs below it disagree with their reference"
+    )
+    min_agreement: float = Field(
+        default=_BASE.min_agreement,
+        ge=0,
+        le=1,
+        description="outputs with fewer samples of the reference's class disagree",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +163,24 @@ class MeasureSettings(Settings):
             runtime=self.runtimes[0],
             **{name: getattr(self, name) for name in alike - {"threads"}},
             threads=self.threads[0],
+        )
+
+
+def check_measure(measure: MeasureSettings) -> None:
+    """What single settings cannot show. Raises Problem; its path starts at the setting."""
+    known = plugin_names("trimtab.runtimes")
+    for index, name in enumerate(measure.runtimes):
+        if name not in known:
+            raise Problem(("runtimes", index), *unknown("runtime", name, known))
+    scenarios = [name for name in _SCENARIOS if getattr(measure, name) is not None]
+    if len(scenarios) > 1:
+        first, second = scenarios[:2]
+        raise Problem((second,), f"{second} and {first} are two scenarios", "one of the two")
+    if measure.min_duration_s > measure.max_duration_s:
+        raise Problem(
+            ("min_duration_s",),
+            f"min_duration_s is {measure.min_duration_s:g}",
+            f"at most max_duration_s, which is {measure.max_duration_s:g}",
         )
 
 

@@ -12,6 +12,8 @@ from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Varia
 from trimtab.report.diagnostics_view import Cells, diagnostics_rows
 from trimtab.report.memory_view import MemoryTable, memory_table
 from trimtab.report.plot import Point, y_metric_for
+from trimtab.report.profile_section import ProfileView, profile_views
+from trimtab.report.settings_view import SettingsView, settings_view
 from trimtab.report.tables import Row, Table, results_table
 from trimtab.store.decisions import position_of
 
@@ -62,6 +64,7 @@ class DeviceSection:
     diagnostics: tuple[Cells, ...]
     conditions: tuple[tuple[str, str], ...]
     memory: MemoryTable
+    profiles: tuple[ProfileView, ...]
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class Page:
     sections: tuple[DeviceSection, ...]
     points: tuple[Point, ...]
     lineages: tuple[Lineage, ...]
+    settings: SettingsView | None
+
+    @property
+    def created(self) -> str:
+        return self.run.created.replace("T", " ").replace("+00:00", " UTC")
+
+    @property
+    def has_profiles(self) -> bool:
+        return any(section.profiles for section in self.sections)
 
     @property
     def plot_title(self) -> str:
@@ -95,7 +107,14 @@ def build_page(run: Run) -> Page:
         section, own = _section(run, device, indices)
         sections.append(section)
         points.extend(own)
-    return Page(run, tuple(sections), tuple(points), _lineages(run.variants))
+    points.sort(key=lambda point: point.number)
+    return Page(
+        run=run,
+        sections=tuple(sections),
+        points=tuple(points),
+        lineages=_lineages(run.variants),
+        settings=settings_view(run.results, [point.label for point in points]),
+    )
 
 
 def _section(
@@ -133,6 +152,7 @@ def _section(
         diagnostics=diagnostics_rows(results, labels),
         conditions=_conditions(results, labels),
         memory=memory_table(results, labels),
+        profiles=profile_views(results, labels),
     )
     return section, points
 
@@ -160,16 +180,18 @@ def _headline(chosen: Result) -> tuple[tuple[str, str], ...]:
 def _findings(
     results: Sequence[Result], labels: Sequence[str], states: Iterable[str]
 ) -> tuple[Finding, ...]:
-    """Equal checks once, with the candidates they speak of; failed ones first."""
+    """Equal checks once, with the candidates they speak of; in the states' order, then by name."""
     seen: dict[tuple[str, Check], list[str]] = {}
     for result, label in zip(results, labels, strict=True):
         for check in result.checks:
             seen.setdefault((_state(check), check), []).append(label)
     measured = sum(bool(result.checks) for result in results)
+    names = list(dict.fromkeys(check.name for _, check in seen))
+    ranked = sorted(seen.items(), key=lambda item: names.index(item[0][1].name))
     return tuple(
         Finding(check, state, "all" if len(who) == measured > 1 else ", ".join(who))
         for wanted in states
-        for (state, check), who in seen.items()
+        for (state, check), who in ranked
         if state == wanted
     )
 

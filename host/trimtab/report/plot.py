@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ _CORNERS = ("top right", "bottom left", "top left", "bottom right")
 _NEAR = 0.05
 _HEIGHT_PX = 460
 _LOG_BEYOND = 8.0
+_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,12 @@ class Point:
 
 
 def plot_html(points: Sequence[Point]) -> str:
-    """A <div> with its script and plotly.js itself in it; empty where nothing was measured."""
+    """A <div> with its script and plotly.js in it; empty where there is nothing to compare."""
     import plotly.graph_objects as go
 
     y_metric = y_metric_for(points)
     drawable = [each for each in points if _can_be_drawn(each, y_metric)]
-    if not drawable:
+    if len(drawable) < _FEWEST:
         return ""
     corners = _corners(drawable, y_metric)
     figure = go.Figure()
@@ -184,10 +186,18 @@ def _lay_out(figure: Any, points: Sequence[Point], y_metric: str) -> None:
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         showlegend=True,
     )
-    figure.update_xaxes(
-        title_text=f"{_LATENCY}{' (logarithmic)' if wide else ''}", type="log" if wide else "linear"
-    )
+    figure.update_xaxes(title_text=f"{_LATENCY}{' (logarithmic)' if wide else ''}")
+    if wide:
+        ticks = _logarithmic_ticks(min(latencies), max(latencies))
+        labels = [f"{each:g}" for each in ticks]
+        figure.update_xaxes(type="log", tickmode="array", tickvals=ticks, ticktext=labels)
     figure.update_yaxes(title_text=y_metric if unit in ("", "fraction", "MB") else unit)
+
+
+def _logarithmic_ticks(lowest: float, highest: float) -> list[float]:
+    """1, 2 and 5 of each decade, from the one below to the one above; each a whole label."""
+    decades = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
+    return [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
 
 
 def _value(point: Point, name: str) -> float | None:

@@ -46,7 +46,7 @@ def profile_rows(profile: OperatorProfile) -> list[tuple[str, ...]]:
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
     rows = [_row(each) for each in shown]
     if rest:
-        rows.append(_rest(rest))
+        rows.append(rest_row(rest))
     return rows
 
 
@@ -97,7 +97,8 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
 
 
-def _rest(rest: Sequence[OperatorTime]) -> tuple[str, ...]:
+def rest_row(rest: Sequence[OperatorTime]) -> tuple[str, ...]:
+    """Many operators as one row."""
     times = [each.total_ms for each in rest if each.total_ms is not None]
     shares = [each.share for each in rest if each.share is not None]
     return (

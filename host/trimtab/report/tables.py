@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from trimtab.measure.validity import FILE_METRICS
 from trimtab.measure.wording import decimals, show_interval
 from trimtab.records import Metric, Result, UserError
+from trimtab.report.agreement_notes import agreement_notes
 from trimtab.report.best_setting import best_setting_notes
 from trimtab.report.memory_view import file_backed_notes
 from trimtab.report.scenario import scenario_notes
@@ -146,6 +147,7 @@ def _notes(results: Sequence[Result], figures: Sequence[str]) -> list[str]:
         *notes,
         *file_backed_notes(results),
         *scenario_notes(results),
+        *agreement_notes(results),
         *best_setting_notes(results),
     ]
 

@@ -13,6 +13,7 @@ from trimtab_agent.records import JobSpec, Policy, TensorInfo
 from trimtab_agent.runtimes.base import ModelRefused, TensorSpec
 from trimtab_agent.scenario import Periods, rate_checks, scenario_conditions
 from trimtab_agent.worker.batch import shapes_for_batch
+from trimtab_agent.worker.inputs import first_batch, random_inputs
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.periodic import take_periodic, warm_up_at_pace
 
@@ -131,12 +132,19 @@ def test_a_batch_size_goes_to_the_first_dimension_of_every_input() -> None:
     assert shapes_for_batch(inputs, {"mask": (2, 4)}, None) == {"mask": (2, 4)}
 
 
+def test_a_batch_leaves_other_dimensions_open_for_inputs_to_fill() -> None:
+    shapes = shapes_for_batch([spec("x", -1, 2, -1)], {}, 4)
+    samples = np.zeros((10, 2, 7), np.float32)
+    assert first_batch({"x": samples}, [spec("x", -1, 2, -1)], shapes)["x"].shape == (4, 2, 7)
+    with pytest.raises(ModelRefused, match=r"x 4x2x\?: give --shape x=4x2xN, a number for each N"):
+        random_inputs([spec("x", -1, 2, -1)], shapes, 0)
+
+
 @pytest.mark.parametrize(
     ("dimensions", "given", "message"),
     [
         ((1, 2), {}, "its batch fixed at 1: for a batch of 4 export the model"),
         ((-1, 2), {"x": (3, 2)}, "is a batch of 3, the batch size asked for is 4"),
-        ((-1, 2, -1), {}, "give --shape x=4x2x224"),
     ],
 )
 def test_a_batch_that_the_model_does_not_take_is_refused(

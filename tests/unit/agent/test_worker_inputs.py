@@ -11,6 +11,7 @@ from trimtab_agent.runtimes.base import ModelRefused, Quantization, TensorSpec
 from trimtab_agent.worker.conversion import to_real, to_tensor
 from trimtab_agent.worker.inputs import (
     batch_size,
+    check_shapes,
     first_batch,
     match_arrays,
     random_inputs,
@@ -127,3 +128,37 @@ def test_a_bare_array_is_refused_with_what_to_do(tmp_path: Path) -> None:
     np.save(path, np.zeros(3))
     with pytest.raises(ModelRefused, match=r"save them with numpy\.savez"):
         read_arrays(path)
+
+
+def test_every_input_with_open_dimensions_is_named_with_a_form_to_fill_in() -> None:
+    inputs = [
+        spec("image", "float32", -1, 3, -1, -1),
+        spec("size", "int64", 2),
+        spec("tokens", "int64", 2, -1),
+    ]
+    with pytest.raises(ModelRefused) as caught:
+        random_inputs(inputs, {}, 0)
+    assert str(caught.value) == (
+        "inputs with open dimensions: image ?x3x?x?, tokens 2x?: give "
+        "--shape image=1x3xNxN --shape tokens=2xN, a number for each N"
+    )
+    with pytest.raises(ModelRefused, match=r"dimensions: tokens 2x\?: give --shape tokens=2xN,"):
+        random_inputs(inputs, {"image": (1, 3, 8, 8)}, 0)
+    bound = random_inputs(inputs, {"image": (1, 3, 8, 8), "tokens": (2, 5)}, 0)
+    assert [array.shape for array in bound.values()] == [(1, 3, 8, 8), (2,), (2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ({"img": (1, 3)}, "no input 'img'; the model has image"),
+        ({"image": (1, 3, 8)}, "is ?x3x?x? in the file, the shape given is 1x3x8: give 4 sizes"),
+        ({"image": (1, 4, 8, 8)}, "the shape given is 1x4x8x8: export the model with that shape"),
+    ],
+)
+def test_a_shape_that_does_not_fit_says_what_would(
+    shapes: dict[str, tuple[int, ...]], said: str
+) -> None:
+    with pytest.raises(ModelRefused) as caught:
+        check_shapes([spec("image", "float32", -1, 3, -1, -1)], shapes)
+    assert said in str(caught.value)

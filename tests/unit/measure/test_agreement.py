@@ -184,6 +184,19 @@ def test_a_variant_that_computes_nonsense_is_invalid(result_of: ResultOf) -> Non
     assert bad.metrics["size_mb"].valid
 
 
+def test_the_limits_are_those_of_the_settings(result_of: ResultOf) -> None:
+    reference, int8 = (
+        result_of("float", SCORES, "float"),
+        result_of("int8", rounded_to_int8(SCORES), "int8"),
+    )
+    settings = replace(SETTINGS, min_sqnr_db=60.0)
+    strict = [replace(each, settings=settings) for each in (reference, int8)]
+    assert with_derived([reference, int8])[1].valid
+    check = agreement_check(with_derived(strict)[1])
+    assert check.outcome == "failed"
+    assert "limit 60" in check.seen
+
+
 def test_a_file_without_a_reference_is_not_said_to_be_right(result_of: ResultOf) -> None:
     (result,) = with_derived([result_of("m", SCORES)])
     check = agreement_check(result)
@@ -192,6 +205,16 @@ def test_a_file_without_a_reference_is_not_said_to_be_right(result_of: ResultOf)
     assert "--reference" in check.advice
     assert result.metrics["sqnr_db"].value is None
     assert result.valid
+
+
+def test_a_runtime_that_is_known_to_be_wrong_at_times_is_doubted(result_of: ResultOf) -> None:
+    result = result_of("m", SCORES)
+    old = replace(result, runtime_package="tflite_runtime", runtime_version="2.14.0")
+    check = agreement_check(with_derived([old])[0])
+    assert check.outcome == "unknown"
+    assert "tflite_runtime 2.14.0 runs dynamic-range int8 files with wrong answers" in check.seen
+    assert "--reference" in check.advice
+    assert with_derived([old])[0].valid
 
 
 def test_outputs_that_did_not_come_back_are_unknown(result_of: ResultOf) -> None:

@@ -220,6 +220,26 @@ CASES = {
         4,
         "measure.sustain_s is 0.5; allowed: 1.0 or more",
     ),
+    "limit of agreement that is no share": (
+        GOOD_HEAD + "[measure]\nmin_sqnr_db = 10\nmin_agreement = 90\n",
+        5,
+        "measure.min_agreement is 90; allowed: 1.0 or less",
+    ),
+    "limit of agreement as text": (
+        GOOD_HEAD + '[measure]\nmin_sqnr_db = "10 dB"\n',
+        4,
+        'measure.min_sqnr_db is the string "10 dB"; allowed: a number',
+    ),
+    "not a number": (
+        GOOD_HEAD + "[measure]\nmin_sqnr_db = nan\n",
+        4,
+        "measure.min_sqnr_db is nan; allowed: a finite number",
+    ),
+    "profile as text": (
+        GOOD_HEAD + '[measure]\nprofile = "yes"\n',
+        4,
+        'measure.profile is the string "yes"; allowed: true or false',
+    ),
     "unknown policy": (
         GOOD_HEAD + '[measure]\npolicy = "thorough"\n',
         4,

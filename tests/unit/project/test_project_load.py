@@ -32,6 +32,9 @@ reduction = "argmax"
 runtime_options = { xnnpack = "off" }
 input_shapes = { image = [1, 3, 8, 8] }
 rate_hz = 30
+profile = true
+min_sqnr_db = 10
+min_agreement = 0.9
 
 [require]
 accuracy_drop = "<= 0.01"
@@ -68,6 +71,8 @@ def test_every_setting_arrives(folder: Path) -> None:
     base = project.measure.base
     assert (base.runtime, base.threads, base.repeats, base.min_duration_s) == ("litert", 2, 5, 1.0)
     assert (base.rate_hz, base.batch_size) == (30.0, None)
+    assert (base.min_sqnr_db, base.min_agreement) == (10.0, 0.9)
+    assert project.measure.profile
     assert base.runtime_options == {"xnnpack": "off"}
     assert base.input_shapes == {"image": (1, 3, 8, 8)}
 

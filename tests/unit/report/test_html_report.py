@@ -153,10 +153,18 @@ def test_hostile_names_stay_text_everywhere(run: Run) -> None:
 
 
 def test_without_accuracy_the_plot_shows_sizes(make_result: MakeResult, run: Run) -> None:
-    bare = (make_result("a", latency_p50_ms=1.0, size_mb=0.1),)
+    bare = tuple(make_result(name, latency_p50_ms=1.0, size_mb=0.1) for name in ("a", "b"))
     page = Page(render_report(replace(run, results=bare, decision=None)))
     assert page.says("Size over latency")
     assert not page.says("Decision")
+    assert not page.says("gold ring")
+
+
+def test_one_result_alone_has_no_plot(make_result: MakeResult, run: Run) -> None:
+    alone = (make_result("a", latency_p50_ms=1.0, size_mb=0.1),)
+    page = Page(render_report(replace(run, results=alone, decision=None)))
+    assert not page.says("Size over latency")
+    assert "script" not in page.tags
 
 
 def test_where_nothing_was_measured_the_page_still_says_why(
@@ -167,6 +175,7 @@ def test_where_nothing_was_measured_the_page_still_says_why(
     page = Page(render_report(replace(run, results=failed, decision=decision)))
     assert page.says("Nothing to ship")
     assert page.says("device: unreachable")
+    assert page.says("No check was made.")
     assert "script" not in page.tags
 
 
@@ -202,3 +211,20 @@ def test_the_file_is_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> No
     assert [each.name for each in path.parent.iterdir()] == ["report.html"]
     with pytest.raises(UserError, match="cannot be written"):
         write_report(run, path / "inside" / "a.html")
+
+
+def test_the_page_tells_the_settings_in_force(run: Run) -> None:
+    settings = replace(run.results[0].settings, rate_hz=30.0, min_sqnr_db=12.0)
+    results = tuple(replace(each, settings=settings) for each in run.results)
+    page = Page(render_report(replace(run, results=results, decision=None)))
+    assert page.says("policy quick (a first look) · 3 processes per candidate · 30 inferences")
+    assert page.says("min_sqnr_db126outputs below it disagree with their reference")
+
+
+def test_checks_of_one_name_stand_together(make_result: MakeResult, run: Run) -> None:
+    spread = Check("SPREAD", "failed", True, ("latency",), "40 %", "let it rest")
+    load = Check("LOAD", "failed", True, ("latency",), "50 %", "stop it")
+    first = make_result("a", checks=[spread, load], latency_p50_ms=1)
+    second = make_result("b", checks=[replace(spread, seen="45 %")], latency_p50_ms=1)
+    source = render_report(replace(run, results=(first, second), decision=None))
+    assert source.index("40 %") < source.index("45 %") < source.index("50 %")

@@ -291,3 +291,26 @@ def test_a_void_figure_beside_a_valid_latency_is_named(make_result: MakeResult) 
 )
 def test_figures_have_three_significant_digits(metric: Metric, text: str) -> None:
     assert show(metric) == text
+
+
+def test_of_files_what_was_compared_is_told_and_of_variants_what_disagrees(
+    make_result: MakeResult,
+) -> None:
+    good = Check("OUTPUTS_AGREE", "passed", True, (), "against ref.onnx: SQNR y 30.0 dB")
+    bad = Check("OUTPUTS_AGREE", "failed", True, (), "against ref.onnx: SQNR y 0.7 dB", "look")
+    unknown = Check("OUTPUTS_AGREE", "unknown", True, (), "not compared: 2 outputs, not 1")
+    unasked = Check("OUTPUTS_AGREE", "not_applicable", True, (), "no reference given")
+    results = [
+        make_result(None, checks=[good], latency_p50_ms=1),
+        make_result(None, checks=[unknown], latency_p50_ms=1),
+        make_result(None, checks=[unasked], latency_p50_ms=1),
+        make_result("int8", checks=[good], latency_p50_ms=1),
+        make_result("fp16", checks=[unknown], latency_p50_ms=1),
+        make_result("int4", checks=[bad], latency_p50_ms=1),
+    ]
+    notes = [note for note in tables.results_table(results).notes if note.startswith("outputs of")]
+    assert notes == [
+        "outputs of model.onnx (onnx, onnxruntime), against ref.onnx: SQNR y 30.0 dB",
+        "outputs of model.onnx (onnx, onnxruntime), not compared: 2 outputs, not 1",
+        "outputs of int4 (onnx, onnxruntime) disagree, against ref.onnx: SQNR y 0.7 dB",
+    ]
