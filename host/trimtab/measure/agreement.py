@@ -181,7 +181,7 @@ def _seen(found: Comparison, limits: AgreementLimits) -> str:
     if found.not_finite:
         parts.append(f"{', '.join(found.not_finite)} not finite")
     if found.sqnr_db:
-        each = ", ".join(f"{name} {value:.1f}" for name, value in found.sqnr_db.items())
+        each = ", ".join(f"{name} {_tenths(value)}" for name, value in found.sqnr_db.items())
         parts.append(f"SQNR {each} dB (limit {limits.min_sqnr_db:g})")
     if found.same is not None:
         share = f"{found.same} of {found.count}"
@@ -191,6 +191,11 @@ def _seen(found: Comparison, limits: AgreementLimits) -> str:
     if found.stuck:
         parts.append(f"{', '.join(found.stuck)} equal for every sample")
     return ", ".join(parts) or "nothing to compare"
+
+
+def _tenths(value: float) -> str:
+    """Without a minus before a zero."""
+    return f"{round(value, 1) + 0.0:.1f}"
 
 
 def _pairs(reference: Outputs, outputs: Outputs) -> dict[str, tuple[Array, Array]]:
