@@ -10,9 +10,18 @@ from rich.table import Table
 
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.measuring import output_console, print_json
-from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, PURPOSES, shown
+from trimtab.measure_policies import (
+    BLOCKS,
+    COMPARING,
+    DEFAULT_POLICY,
+    POLICIES,
+    PURPOSES,
+    comparing_fields,
+    shown,
+)
 from trimtab.project import MeasureSettings
 
+_BLOCKS = "max_duration_s"
 _OVERRIDE = (
     "In trimtab.toml: policy, then single settings over it, under [measure]. On the command line: "
     "--policy NAME, and --set NAME=VALUE for any setting of both tables, as often as wanted, for "
@@ -37,6 +46,7 @@ def policies(output: str) -> int:
         return EXIT_DONE
     console = output_console()
     console.print(_policies_table())
+    console.print(_comparing_table())
     console.print(_others_table())
     console.print(_OVERRIDE, markup=False)
     return EXIT_DONE
@@ -47,6 +57,7 @@ def _json() -> dict[str, Any]:
         "schema": "trimtab.policies/1",
         "default": DEFAULT_POLICY,
         "policies": POLICIES,
+        "comparing": {name: comparing_fields(name) for name in POLICIES},
         "settings": {
             name: {"default": default, "meaning": meaning} for name, default, meaning in _settings()
         },
@@ -61,6 +72,17 @@ def _policies_table() -> Table:
         if name in POLICIES[DEFAULT_POLICY]:
             figures = (shown(policy[name]) for policy in POLICIES.values())
             table.add_row(name, *figures, meaning)
+    return table
+
+
+def _comparing_table() -> Table:
+    """What ``--compare`` has in place of the policy's own."""
+    meanings = {name: meaning for name, _, meaning in _settings()}
+    table = Table("with --compare", *POLICIES, "what", box=box.SIMPLE_HEAD)
+    for name in COMPARING[DEFAULT_POLICY]:
+        meaning = "of an arm's blocks per process, at most" if name == _BLOCKS else meanings[name]
+        table.add_row(name, *(shown(each[name]) for each in COMPARING.values()), meaning)
+    table.add_row("blocks", *map(str, BLOCKS.values()), "of an arm per process, at most")
     return table
 
 
