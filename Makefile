@@ -59,7 +59,7 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# Some 15 minutes. TRIMTAB_BENCH_FILE=rows.jsonl: go on where it was broken off.
+# Some 17 minutes. TRIMTAB_BENCH_FILE=rows.jsonl: go on where it was broken off.
 bench: $(STAMP) $(BENCH_STAMP)
 	@status=0; for name in null_runtime harness_overhead probe_cost rivals; do \
 		$(BIN)/python benchmarks/$$name.py || status=1; done; exit $$status
