@@ -35,7 +35,8 @@ OUTCOMES = Path(os.environ.get("TRIMTAB_VERDICTS", "comparison_verdicts.jsonl"))
 SLOW_DOWN = 0.03
 MODEL = "mobilenet_v1_025_224_fp32.tflite"
 _SLOWED = Path(__file__).resolve().parent / "slowed"
-_SPIN = "while True: pass"
+# It ends with its parent, however that ends.
+_SPIN = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
 
 
 @dataclass(frozen=True)
