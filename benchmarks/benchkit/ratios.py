@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from trimtab.measure import signed_rank
 from trimtab.measure.stats import log_t_interval
 
 BOUND = 0.01
@@ -14,7 +15,7 @@ BOUND = 0.01
 
 @dataclass(frozen=True)
 class Ratio:
-    """``low`` and ``high``: a 95 % t-interval over the logarithms of ``count`` ratios."""
+    """``low`` and ``high``: a 95 % interval over ``count`` ratios, see :func:`ratio_of`."""
 
     value: float
     low: float
@@ -39,11 +40,17 @@ class Verdict:
 
 
 def ratio_of(ratios: Sequence[float]) -> Ratio | None:
-    """None where there are fewer than two."""
+    """By signed ranks of the logarithms, of fewer than six by Student's t; None of fewer than two.
+
+    Ranks, because a processor that changes its speed makes a few of the ratios lie far away.
+    """
+    logarithms = [math.log(ratio) for ratio in ratios]
+    found = signed_rank.interval(logarithms)
+    if found is not None:
+        low, high = (math.exp(each) for each in found)
+        return Ratio(math.exp(signed_rank.centre(logarithms)), low, high, len(ratios))
     interval = log_t_interval(ratios)
-    if interval is None:
-        return None
-    return Ratio(geometric_mean(ratios), *interval, len(ratios))
+    return None if interval is None else Ratio(geometric_mean(ratios), *interval, len(ratios))
 
 
 def geometric_mean(values: Sequence[float]) -> float:
