@@ -67,14 +67,16 @@ def two_inputs(tmp_path: Path) -> Path:
     return tmp_path / "two.onnx"
 
 
-def test_open_dimensions_without_a_shape_name_the_input(trimtab: Trimtab, two_inputs: Path) -> None:
+def test_open_dimensions_without_a_shape_name_every_input(
+    trimtab: Trimtab, two_inputs: Path
+) -> None:
     run = trimtab("bench", two_inputs, *QUICK)
 
     assert run.returncode == 3
     (result,) = results(run)
     assert result["error"]["class"] == "model"
-    assert "'left'" in result["error"]["message"]
-    assert "--shape left=" in result["error"]["message"]
+    assert "open dimensions: left ?x?, right ?x?" in result["error"]["message"]
+    assert "--shape left=1xN --shape right=1xN" in result["error"]["message"]
 
 
 def test_several_inputs_of_several_types_and_an_open_batch(
