@@ -84,14 +84,9 @@ def comparing_fields(name: str) -> dict[str, Any]:
 
 def describe_comparing(settings: MeasurementSettings, block_count: int, block_s: float) -> str:
     """What is in force in one line; what differs from the policy's own figures is marked."""
-    own = COMPARING[settings.policy]
-    parts = [
-        f"{name}={getattr(settings, name):g}"
-        + ("" if getattr(settings, name) == own[name] else "*")
-        for name in own
-    ]
+    marked = _marked(settings, COMPARING[settings.policy])
     return (
-        f"policy {settings.policy}, comparing: {' '.join(parts)} "
+        f"policy {settings.policy}, comparing: {marked} "
         f"blocks={block_count} block_s={block_s:g} max_retries={settings.max_retries}"
     )
 
@@ -106,14 +101,18 @@ def describe(settings: MeasurementSettings) -> str:
 
     Of the settings that no policy sets, those that were asked for.
     """
-    own = POLICIES[settings.policy]
-    parts = []
-    for name in own:
-        value = getattr(settings, name)
-        parts.append(f"{name}={shown(value)}" + ("" if value == own[name] else "*"))
     asked = [f"{name}={shown(value)}" for name, value in asked_for(settings).items()]
     beside = f"; {' '.join(asked)}" if asked else ""
-    return f"policy {settings.policy}: {' '.join(parts)}{beside}"
+    return f"policy {settings.policy}: {_marked(settings, POLICIES[settings.policy])}{beside}"
+
+
+def _marked(settings: MeasurementSettings, own: Mapping[str, Any]) -> str:
+    """The settings that ``own`` names, as they are, with a star where they differ from it."""
+    values = {name: getattr(settings, name) for name in own}
+    return " ".join(
+        f"{name}={shown(value)}" + ("" if value == own[name] else "*")
+        for name, value in values.items()
+    )
 
 
 def asked_for(settings: MeasurementSettings) -> dict[str, Any]:
