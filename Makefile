@@ -22,7 +22,7 @@ $(STAMP): $(METADATA)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "trimtab's host needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./protos -e ./agent -e '.[compress,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./protos -e './agent[executorch,openvino,torch]' -e '.[compress,dev]'
 	touch $@
 
 # A board's environment: only the agent and one runtime, the older generation of protobuf.

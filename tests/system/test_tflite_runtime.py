@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trimtab.compress.passes.quantize_tflite import dynamic
+from trimtab.compress.passes.quantization.tflite_files import dynamic
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-tflite"
 INSTALLED = list(ENVIRONMENT.glob("lib/python*/site-packages/tflite_runtime"))

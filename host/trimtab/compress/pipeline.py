@@ -49,7 +49,7 @@ class Recipe:
     on_artifact: tuple[ArtifactStep, ...]
 
 
-def recipe_of(steps: Sequence[PassStep]) -> Recipe:
+def recipe_of(steps: Sequence[PassStep], model_format: str) -> Recipe:
     """Raises PassRejected for a pass that is unknown, unavailable or in the wrong place."""
     on_model: list[ModelStep] = []
     on_artifact: list[ArtifactStep] = []
@@ -59,6 +59,8 @@ def recipe_of(steps: Sequence[PassStep]) -> Recipe:
         if wrong_order:
             raise PassRejected(wrong_order)
         config = work.config.model_validate(dict(step.settings))
+        if isinstance(work, ArtifactPass):
+            work = work.for_format(model_format)
         if isinstance(work, ArtifactPass):
             on_artifact.append(ArtifactStep(step, work, config))
         elif on_artifact:

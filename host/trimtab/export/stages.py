@@ -51,7 +51,7 @@ class Stages:
         self, steps: Sequence[PassStep], model_format: str, target: Path, scratch: Path
     ) -> Made:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
-        recipe = recipe_of(steps)
+        recipe = recipe_of(steps, model_format)
         context = PassContext(self._task, scratch)
         exporter = load_exporter(model_format)
         prepared = self._prepare(recipe.on_model, context)

@@ -10,7 +10,7 @@ import torch
 from trimtab import plugins
 from trimtab.compress.cache import Cache
 from trimtab.compress.passes import ModelPass, PassConfig, PassContext
-from trimtab.compress.passes.quantize import Method
+from trimtab.compress.passes.quantization.quantize import Method
 from trimtab.export import build_variants, load_exporter
 from trimtab.export.onnx import OnnxExporter
 from trimtab.project import PassStep, VariantPlan

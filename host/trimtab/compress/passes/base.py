@@ -93,6 +93,10 @@ class ModelPass(Pass[ConfigT]):
 class ArtifactPass(Pass[ConfigT]):
     stage: ClassVar[Stage] = "artifact"
 
+    def for_format(self, model_format: str) -> ArtifactPass[ConfigT] | ModelPass[ConfigT]:
+        """Itself; or what does the same to the model, for formats whose files cannot be changed."""
+        return self
+
     def rejects(self, model_format: str, config: ConfigT) -> str | None:
         """Why files of this format do not suit the pass."""
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,15 @@ def dynamic(source: Path, target: Path, scratch: Path) -> str:
     return f"quantized dynamically: int8 weights of {' and '.join(_DYNAMIC_OPERATORS)}{note}"
 
 
-def static(source: Path, target: Path, data: NamedArrays, method: str, scratch: Path) -> str:
-    """QDQ form, int8 weights per channel, uint8 activations."""
+def static(
+    source: Path,
+    target: Path,
+    data: NamedArrays,
+    method: str,
+    scratch: Path,
+    keep_float: Sequence[str] = (),
+) -> str:
+    """QDQ form, int8 weights per channel, uint8 activations; named nodes may stay float."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     prepared, note = _prepared(source, scratch)
@@ -48,6 +55,7 @@ def static(source: Path, target: Path, data: NamedArrays, method: str, scratch: 
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=getattr(CalibrationMethod, _METHODS[method]),
+        nodes_to_exclude=list(keep_float),
     )
     _check_quantized(target, "the model has no operator that static quantization knows")
     return f"quantized statically: int8 weights per channel, uint8 activations{note}"

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from trimtab.compress.cache import arrays_digest
-from trimtab.compress.passes import quantize_onnx, quantize_tflite
 from trimtab.compress.passes.base import (
     ArtifactPass,
     ModelFile,
@@ -17,6 +16,7 @@ from trimtab.compress.passes.base import (
     PassContext,
     PassRejected,
 )
+from trimtab.compress.passes.quantization import onnx_files, tflite_files
 from trimtab.compress.quiet import quiet
 
 Scheme = Literal["static", "dynamic", "fp16"]
@@ -86,8 +86,8 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
             return _TFLITE[config.scheme](source.path, target)
 
 
-_ONNX = {"dynamic": quantize_onnx.dynamic, "fp16": quantize_onnx.half}
-_TFLITE = {"dynamic": quantize_tflite.dynamic, "fp16": quantize_tflite.half}
+_ONNX = {"dynamic": onnx_files.dynamic, "fp16": onnx_files.half}
+_TFLITE = {"dynamic": tflite_files.dynamic, "fp16": tflite_files.half}
 
 
 def _static(source: ModelFile, target: Path, config: QuantizeConfig, context: PassContext) -> str:
@@ -96,8 +96,8 @@ def _static(source: ModelFile, target: Path, config: QuantizeConfig, context: Pa
     samples = context.task.calibration(config.samples)
     data = dict(zip(context.task.input_names, samples, strict=True))
     if source.format == "onnx":
-        done = quantize_onnx.static(source.path, target, data, config.method, context.scratch)
+        done = onnx_files.static(source.path, target, data, config.method, context.scratch)
     else:
-        done = quantize_tflite.static(source.path, target, data)
+        done = tflite_files.static(source.path, target, data)
     origin = f"{len(samples[0])} samples of {context.task.calibration_source}()"
     return f"{done}, calibrated on {origin} ({config.method})"
