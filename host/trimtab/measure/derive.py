@@ -65,7 +65,7 @@ def _agreement(
         return agreement.missing(check.seen), check
     other: Result | str | None
     if reference is None:
-        other, name = _float_result(result, results, float_variant), "the float model"
+        other, name = _model_result(result, results, float_variant), "the float model"
     else:
         other, name = _reference_result(reference, result, results), reference.name
     if isinstance(other, str):
@@ -80,6 +80,20 @@ def _agreement(
         exact = {name: agreement.exact(metric) for name, metric in figures.items()}
         return exact, agreement.not_applicable("it is the reference itself")
     return figures, agreement.judge(found, agreement.limits_of(result.settings), name)
+
+
+def _model_result(result: Result, results: Sequence[Result], float_variant: str) -> Result | str:
+    """What a variant is compared with: the float model there; and that with the device's first.
+
+    A runtime that computes every file wrongly would agree with itself.
+    """
+    if result.variant != float_variant:
+        return _float_result(result, results, float_variant)
+    return next(
+        other
+        for other in results
+        if other.variant == float_variant and other.device == result.device and other.error is None
+    )
 
 
 def _reference_result(

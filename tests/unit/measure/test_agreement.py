@@ -184,6 +184,20 @@ def test_a_variant_that_computes_nonsense_is_invalid(result_of: ResultOf) -> Non
     assert bad.metrics["size_mb"].valid
 
 
+def test_a_runtime_that_computes_even_the_float_model_wrongly_is_invalid(
+    result_of: ResultOf,
+) -> None:
+    first, wrong = (
+        result_of("float", SCORES, "float"),
+        result_of("float", SCORES[:, ::-1], "float"),
+    )
+    elsewhere = replace(wrong, settings=replace(wrong.settings, runtime="openvino"))
+    reference, other = with_derived([first, elsewhere])
+    assert agreement_check(reference).outcome == "not_applicable"
+    assert agreement_check(other).outcome == "failed"
+    assert not other.valid
+
+
 def test_the_limits_are_those_of_the_settings(result_of: ResultOf) -> None:
     reference, int8 = (
         result_of("float", SCORES, "float"),
