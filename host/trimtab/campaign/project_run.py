@@ -18,7 +18,7 @@ from trimtab.fleet.progress import OnProgress
 from trimtab.project import Project, changed, load_project
 from trimtab.records import Run, Variant
 from trimtab.store import RunStore, new_run_id
-from trimtab.task import Task, evaluation_set, load_task
+from trimtab.task import Task, evaluation_set, load_task, open_inputs
 
 BUILD_FOLDER = "trimtab-build"
 
@@ -74,6 +74,7 @@ def run_built(
         scratch=scratch,
         state=local_agent_state(),
         evaluation=evaluation_set(built.task, scratch),
+        inputs=open_inputs(built.task, scratch),
         reduction=project.measure.reduction,
         metric=built.task.metric,
         profile=project.measure.profile,

@@ -1,6 +1,6 @@
 """The user's task: what is to be compressed, on which data, judged by which metric."""
 
-from trimtab.task.evaluation import evaluation_set
+from trimtab.task.evaluation import evaluation_set, open_inputs
 from trimtab.task.load import load_task
 from trimtab.task.task import Task, seed_everything
 from trimtab.task.tensors import Arrays, NamedArrays, as_arrays, as_tensors, single_samples
@@ -13,6 +13,7 @@ __all__ = [
     "as_tensors",
     "evaluation_set",
     "load_task",
+    "open_inputs",
     "seed_everything",
     "single_samples",
 ]
