@@ -76,7 +76,7 @@ def apply_to_model(
     """A compressed copy of the model and the lineage. Raises PassRejected."""
     lineage: list[str] = []
     for each in steps:
-        _check_data(each, context)
+        check_data(each, context)
         reason = each.work.rejects(model, each.config)
         if reason:
             raise PassRejected(reason)
@@ -99,7 +99,7 @@ def apply_to_artifact(
     """
     lineage: tuple[str, ...] = ()
     for index, each in enumerate(steps):
-        _check_data(each, context)
+        check_data(each, context)
         reason = each.work.rejects(source.format, each.config)
         if reason:
             raise PassRejected(reason)
@@ -112,6 +112,16 @@ def apply_to_artifact(
         lineage += done
         source = ModelFile(target, source.format)
     return source, lineage
+
+
+def check_data(each: ModelStep | ArtifactStep, context: PassContext) -> None:
+    """Raises PassRejected where the task lacks data that the pass needs."""
+    task = context.task
+    for need in sorted(each.work.requires(each.config)):
+        # Without its own, calibration takes the training data.
+        provided = task.calibration_source if need == "calibration_data" else task.provides(need)
+        if not provided:
+            raise PassRejected(f"{each.step.use} needs {need}(), which {task.path.name} lacks")
 
 
 def _work(each: ArtifactStep, source: ModelFile, target: Path, context: PassContext) -> str:
@@ -129,12 +139,3 @@ def _key(each: ArtifactStep, source: ModelFile, context: PassContext) -> str:
             "seed": context.task.seed,
         }
     )
-
-
-def _check_data(each: ModelStep | ArtifactStep, context: PassContext) -> None:
-    task = context.task
-    for need in sorted(each.work.requires(each.config)):
-        # Without its own, calibration takes the training data.
-        provided = task.calibration_source if need == "calibration_data" else task.provides(need)
-        if not provided:
-            raise PassRejected(f"{each.step.use} needs {need}(), which {task.path.name} lacks")

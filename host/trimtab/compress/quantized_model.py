@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import torch
+
+# Registers the operators that quantize and dequantize, without which no saved model loads.
+import torch.ao.quantization.fx._decomposed
 from torch import nn
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+_FILES = ("folded.pt2", "unfolded.pt2")
 
 
 class QuantizedModel(nn.Module):
@@ -14,10 +24,11 @@ class QuantizedModel(nn.Module):
     compute the same; which one a converter can read differs.
     """
 
-    def __init__(self, folded: nn.Module, unfolded: nn.Module) -> None:
+    def __init__(self, folded: ExportedProgram, unfolded: ExportedProgram) -> None:
         super().__init__()
-        self._folded = folded
-        self._unfolded = unfolded
+        self._programs = (folded, unfolded)
+        self._folded = folded.module(check_guards=False)
+        self._unfolded = unfolded.module(check_guards=False)
 
     def forward(self, *inputs: Any) -> Any:
         return self._folded(*inputs)
@@ -28,3 +39,12 @@ class QuantizedModel(nn.Module):
     def train(self, mode: bool = True) -> QuantizedModel:
         """Nothing to do: no layer is left that behaves differently, and torch.export refuses it."""
         return self
+
+    def save(self, folder: Path) -> None:
+        for program, name in zip(self._programs, _FILES, strict=True):
+            torch.export.save(program, folder / name)
+
+    @classmethod
+    def load(cls, folder: Path) -> QuantizedModel:
+        folded, unfolded = (torch.export.load(folder / name) for name in _FILES)
+        return cls(folded, unfolded)
