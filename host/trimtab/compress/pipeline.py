@@ -74,9 +74,13 @@ def apply_to_model(
     steps: Sequence[ModelStep], model: nn.Module, context: PassContext
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """A compressed copy of the model and the lineage. Raises PassRejected."""
+    from trimtab.compress.quantized_model import QuantizedModel
+
     lineage: list[str] = []
     for each in steps:
         check_data(each, context)
+        if isinstance(model, QuantizedModel):
+            raise PassRejected(f"{each.step.use} cannot change a model that is quantized already")
         reason = each.work.rejects(model, each.config)
         if reason:
             raise PassRejected(reason)

@@ -6,7 +6,6 @@ stay float.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -68,15 +67,25 @@ def calibrate(graph: torch.fx.GraphModule, samples: Arrays) -> None:
 
 
 def quantized(prepared: torch.fx.GraphModule, task: Task) -> QuantizedModel:
-    """Raises PassRejected where nothing of it was quantized."""
-    folded, unfolded = (_converted(prepared, task, fold) for fold in (True, False))
-    model = QuantizedModel(folded, unfolded)
+    """Uses ``prepared`` up. Raises PassRejected where nothing of it was quantized."""
+    from torchao.quantization.pt2e.constant_fold import constant_fold
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
+
+    try:
+        with quiet():
+            # Not of a copy: the annotations in it would speak of the nodes of the original.
+            graph = convert_pt2e(prepared, fold_quantize=False)
+            unfolded = _exported(graph, task)
+            constant_fold(graph, _quantizes)
+            folded = _exported(graph, task)
+    except Exception as error:  # as above: torchao's passes, and torch.export's
+        raise PassRejected(f"PT2E cannot convert the model: {_first_line(error)}") from error
     if not _has_int8_weights(folded):
         raise PassRejected(
             "nothing was quantized: the model has no convolution and no linear layer that PT2E's "
             "XNNPACK quantizer knows"
         )
-    return model
+    return QuantizedModel(folded, unfolded)
 
 
 def described() -> str:
@@ -88,6 +97,7 @@ def _quantizer(per_channel: bool, qat: bool = False, dynamic: bool = False) -> A
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
     config = get_symmetric_quantization_config(
         is_per_channel=per_channel, is_qat=qat, is_dynamic=dynamic
@@ -98,7 +108,32 @@ def _quantizer(per_channel: bool, qat: bool = False, dynamic: bool = False) -> A
             input_activation=_of_extremes(config.input_activation),
             output_activation=_of_extremes(config.output_activation),
         )
-    return XNNPACKQuantizer().set_global(config)
+
+    class FloatTensorsOnly(XNNPACKQuantizer):  # type: ignore[misc]  # the base class has no types
+        """The base class makes floats of whole numbers too, such as a transformer's indices."""
+
+        def transform_for_annotation(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            untouched = {node: node.args for node in model.graph.nodes if _is_whole(node)}
+            transformed: torch.fx.GraphModule = super().transform_for_annotation(model)
+            for node, arguments in untouched.items():
+                node.args = arguments
+            transformed.graph.eliminate_dead_code()
+            transformed.recompile()
+            return transformed
+
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            annotated: torch.fx.GraphModule = super().annotate(model)
+            for node in annotated.graph.nodes:
+                if any(_is_whole(each) for each in (node, *node.all_input_nodes)):
+                    node.meta.pop(Q_ANNOTATION_KEY, None)
+            return annotated
+
+    return FloatTensorsOnly().set_global(config)
+
+
+def _is_whole(node: torch.fx.Node) -> bool:
+    dtype = getattr(node.meta.get("val"), "dtype", None)
+    return dtype is not None and not dtype.is_floating_point
 
 
 def _of_extremes(spec: Any) -> Any:
@@ -119,11 +154,14 @@ def _prepared(prepare: Any, graph: torch.fx.GraphModule, quantizer: Any) -> torc
     return prepared
 
 
-def _converted(prepared: torch.fx.GraphModule, task: Task, fold: bool) -> ExportedProgram:
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
+def _quantizes(node: torch.fx.Node) -> bool:
+    import torch
 
-    with quiet():
-        return _exported(convert_pt2e(copy.deepcopy(prepared), fold_quantize=fold), task)
+    operators = torch.ops.quantized_decomposed
+    return node.target in (
+        operators.quantize_per_tensor.default,
+        operators.quantize_per_channel.default,
+    )
 
 
 def _exported(model: nn.Module, task: Task) -> ExportedProgram:
