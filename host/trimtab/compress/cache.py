@@ -27,6 +27,8 @@ _TOOLS = (
     "litert-torch",
     "ai-edge-quantizer",
     "ai-edge-litert",
+    "executorch",
+    "torchao",
     "numpy",
 )
 

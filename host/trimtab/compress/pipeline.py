@@ -74,9 +74,13 @@ def apply_to_model(
     steps: Sequence[ModelStep], model: nn.Module, context: PassContext
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """A compressed copy of the model and the lineage. Raises PassRejected."""
+    from trimtab.compress.quantized_model import QuantizedModel
+
     lineage: list[str] = []
     for each in steps:
-        _check_data(each, context)
+        check_data(each, context)
+        if isinstance(model, QuantizedModel):
+            raise PassRejected(f"{each.step.use} cannot change a model that is quantized already")
         reason = each.work.rejects(model, each.config)
         if reason:
             raise PassRejected(reason)
@@ -99,7 +103,7 @@ def apply_to_artifact(
     """
     lineage: tuple[str, ...] = ()
     for index, each in enumerate(steps):
-        _check_data(each, context)
+        check_data(each, context)
         reason = each.work.rejects(source.format, each.config)
         if reason:
             raise PassRejected(reason)
@@ -112,6 +116,16 @@ def apply_to_artifact(
         lineage += done
         source = ModelFile(target, source.format)
     return source, lineage
+
+
+def check_data(each: ModelStep | ArtifactStep, context: PassContext) -> None:
+    """Raises PassRejected where the task lacks data that the pass needs."""
+    task = context.task
+    for need in sorted(each.work.requires(each.config)):
+        # Without its own, calibration takes the training data.
+        provided = task.calibration_source if need == "calibration_data" else task.provides(need)
+        if not provided:
+            raise PassRejected(f"{each.step.use} needs {need}(), which {task.path.name} lacks")
 
 
 def _work(each: ArtifactStep, source: ModelFile, target: Path, context: PassContext) -> str:
@@ -129,12 +143,3 @@ def _key(each: ArtifactStep, source: ModelFile, context: PassContext) -> str:
             "seed": context.task.seed,
         }
     )
-
-
-def _check_data(each: ModelStep | ArtifactStep, context: PassContext) -> None:
-    task = context.task
-    for need in sorted(each.work.requires(each.config)):
-        # Without its own, calibration takes the training data.
-        provided = task.calibration_source if need == "calibration_data" else task.provides(need)
-        if not provided:
-            raise PassRejected(f"{each.step.use} needs {need}(), which {task.path.name} lacks")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trimtab.export.verify import Comparison, Reference, compare
+from trimtab.export.verify import Comparison, Reference, compare, is_quantized
 from trimtab.task import Arrays, NamedArrays
 
 if TYPE_CHECKING:
@@ -27,6 +27,20 @@ class ExportRequest:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     dynamic_shapes: Any = None
+
+    @property
+    def quantized(self) -> bool:
+        """The model is a QuantizedModel: its file holds int8 weights and is judged as such."""
+        return is_quantized(self.model)
+
+
+def exportable(request: ExportRequest) -> nn.Module:
+    """What a converter is given that reads PT2E's quantized graphs; a float model is itself."""
+    from trimtab.compress.quantized_model import QuantizedModel
+
+    if isinstance(request.model, QuantizedModel):
+        return request.model.converted(fold_weights=True)
+    return request.model
 
 
 class Exporter(ABC):
@@ -50,9 +64,9 @@ class Exporter(ABC):
             raise ExportFailed(f"the file does not run: {one_line(error)}") from error
 
     def verify(self, path: Path, reference: Reference) -> Comparison:
-        """For a float artifact. Raises ExportFailed where its numbers are not the model's."""
+        """For an export. Raises ExportFailed where its numbers are not the model's."""
         comparison = self.check(path, reference)
-        if not comparison.within_float_tolerance:
+        if not comparison.within_tolerance:
             raise ExportFailed(f"the file is not the model: {comparison}")
         return comparison
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from trimtab.export.base import Exporter, ExportRequest, one_line
+from trimtab.export.base import Exporter, ExportRequest, exportable, one_line
 from trimtab.task import Arrays, NamedArrays, single_samples
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _export(
     import torch
 
     torch.onnx.export(
-        request.model,
+        exportable(request),
         arguments,
         str(target),
         dynamo=True,

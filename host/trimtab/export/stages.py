@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_whole
+from trimtab.compress.model_cache import apply_or_fetch
 from trimtab.compress.passes import ModelFile, PassContext
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
 from trimtab.compress.quiet import quiet
@@ -41,9 +42,12 @@ class _Prepared:
 class Stages:
     """Keeps a campaign's models, so that formats and recipes share what they have in common."""
 
-    def __init__(self, task: Task, cache_dir: Path) -> None:
+    def __init__(
+        self, task: Task, cache_dir: Path, progress: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._task = task
         self._cache = Cache(cache_dir)
+        self._progress = progress
         self._prepared: dict[str, _Prepared] = {}
         self._failed_exports: dict[str, ExportFailed] = {}
 
@@ -52,7 +56,7 @@ class Stages:
     ) -> Made:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
         recipe = recipe_of(steps, model_format)
-        context = PassContext(self._task, scratch)
+        context = PassContext(self._task, scratch, self._progress)
         exporter = load_exporter(model_format)
         prepared = self._prepare(recipe.on_model, context)
         source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)
@@ -70,12 +74,24 @@ class Stages:
     def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
         key = repr([each.step.as_data() for each in steps])
         if key not in self._prepared:
-            model, lineage = apply_to_model(steps, self._task.model, context)
+            model, lineage = self._modelled(steps, context)
             with quiet():
                 fingerprint = model_fingerprint(model, self._task.example_inputs)
             reference = reference_outputs(model, self._task)
             self._prepared[key] = _Prepared(model, lineage, fingerprint, reference)
         return self._prepared[key]
+
+    def _modelled(
+        self, steps: Sequence[ModelStep], context: PassContext
+    ) -> tuple[nn.Module, tuple[str, ...]]:
+        if not steps:
+            return self._task.model, ()
+        try:
+            with quiet():
+                fingerprint = model_fingerprint(self._task.model, self._task.example_inputs)
+        except Exception:  # the pass itself says better what torch.export refuses, or does without
+            return apply_to_model(steps, self._task.model, context)
+        return apply_or_fetch(steps, self._task.model, fingerprint, context, self._cache)
 
     def _export(self, prepared: _Prepared, exporter: Exporter, target: Path) -> tuple[str, ...]:
         request = self._request(prepared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,9 +28,12 @@ class TfliteExporter(Exporter):
         """Always with a batch of 1: the converter fixes shapes."""
         import litert_torch
 
-        named = _named(request.model, request.output_names).eval()
         inputs = dict(zip(request.input_names, request.example_inputs, strict=True))
-        litert_torch.convert(named, sample_kwargs=inputs).export(str(target))
+        litert_torch.convert(
+            _named(_convertible(request), request.output_names).eval(),
+            sample_kwargs=inputs,
+            quant_config=_static_int8() if request.quantized else None,
+        ).export(str(target))
         return f"exported to .tflite with litert-torch {version('litert-torch')}, batch of 1"
 
     def run(self, path: Path, inputs: NamedArrays) -> Arrays:
@@ -42,6 +46,23 @@ class TfliteExporter(Exporter):
         return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
 
 
+def _convertible(request: ExportRequest) -> nn.Module:
+    """The converter folds int8 weights itself, and reads them only where it did."""
+    from trimtab.compress.quantized_model import QuantizedModel
+
+    if isinstance(request.model, QuantizedModel):
+        return request.model.converted(fold_weights=False)
+    return request.model
+
+
+def _static_int8() -> Any:
+    """Its own class wants litert-torch's quantizer, of which it reads this one setting."""
+    from litert_torch.quantize.quant_config import QuantConfig
+
+    config = SimpleNamespace(is_dynamic=False)
+    return QuantConfig(pt2e_quantizer=SimpleNamespace(global_config=config))
+
+
 def _named(model: nn.Module, output_names: tuple[str, ...]) -> nn.Module:
     """The model with inputs by keyword and outputs in a dictionary: the names go into the file."""
     from torch import nn
@@ -50,6 +71,11 @@ def _named(model: nn.Module, output_names: tuple[str, ...]) -> nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.model = model
+
+        def train(self, mode: bool = True) -> Named:
+            """Not passed on: ``model`` is in eval mode, which torch.export's own forbid to set."""
+            self.training = mode
+            return self
 
         def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
             outputs = as_tensors(self.model(*inputs.values()))

@@ -49,7 +49,7 @@ def build_variants(
 
 class _Builder:
     def __init__(self, task: Task, out_dir: Path, cache_dir: Path, progress: Progress) -> None:
-        self._stages = Stages(task, cache_dir)
+        self._stages = Stages(task, cache_dir, progress)
         self._out_dir = out_dir
         self._progress = progress
 

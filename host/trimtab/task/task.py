@@ -146,6 +146,10 @@ class Task:
             raise UserError(f"{self.path}: train_data() is missing", "add it: batches to train on")
         return self._iterate("train_data")
 
+    def fit(self, model: nn.Module, loss: Any, epochs: int, learning_rate: float) -> Any:
+        """The task's own training of ``model``. Only where the task provides it."""
+        return self._call("fit", model, loss, epochs, learning_rate)
+
     def _metric(self, outputs: Any, targets: Any) -> float:
         tensors = as_tensors(outputs)
         given = tensors[0] if len(tensors) == 1 else tensors

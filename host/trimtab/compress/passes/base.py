@@ -8,7 +8,7 @@ first stage, exports, and applies those of the second.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
@@ -49,6 +49,7 @@ class PassContext:
 
     task: Task
     scratch: Path
+    progress: Callable[[str], None] = lambda line: None
 
 
 class Pass(ABC, Generic[ConfigT]):
@@ -72,6 +73,10 @@ class Pass(ABC, Generic[ConfigT]):
     def requires(self, config: ConfigT) -> frozenset[Need]:
         """Data that the task must provide."""
         return frozenset()
+
+    def data_key(self, config: ConfigT, context: PassContext) -> str:
+        """A digest of the task's data that the result depends on; empty: on none."""
+        return ""
 
 
 class ModelPass(Pass[ConfigT]):
@@ -100,10 +105,6 @@ class ArtifactPass(Pass[ConfigT]):
     def rejects(self, model_format: str, config: ConfigT) -> str | None:
         """Why files of this format do not suit the pass."""
         return None
-
-    def data_key(self, config: ConfigT, context: PassContext) -> str:
-        """A digest of the task's data that the result depends on; empty: on none."""
-        return ""
 
     @abstractmethod
     def apply(self, source: ModelFile, target: Path, config: ConfigT, context: PassContext) -> str:

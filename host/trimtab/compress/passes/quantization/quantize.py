@@ -12,6 +12,7 @@ from trimtab.compress.cache import arrays_digest
 from trimtab.compress.passes.base import (
     ArtifactPass,
     ModelFile,
+    ModelPass,
     Need,
     PassConfig,
     PassContext,
@@ -105,6 +106,14 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
         "onnxconverter_common",
         "ai_edge_quantizer",
     )
+    never_after: ClassVar[frozenset[str]] = frozenset({"qat"})
+
+    def for_format(
+        self, model_format: str
+    ) -> ArtifactPass[QuantizeConfig] | ModelPass[QuantizeConfig]:
+        from trimtab.compress.passes.quantization.pt2e_quantize import FORMATS, Pt2eQuantizePass
+
+        return Pt2eQuantizePass() if model_format in FORMATS else self
 
     def requires(self, config: QuantizeConfig) -> frozenset[Need]:
         on_data = config.scheme in STATIC_SCHEMES and config.calibration != "random"
