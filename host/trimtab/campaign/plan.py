@@ -10,9 +10,12 @@ from trimtab.records import Artifact, MeasurementSettings
 
 # What reads a format where the user names no runtime; the first that the device has is taken.
 PREFERRED_RUNTIMES: dict[str, tuple[str, ...]] = {
-    "onnx": ("onnxruntime",),
-    "tflite": ("litert",),
+    "onnx": ("onnxruntime", "openvino"),
+    "tflite": ("litert", "openvino"),
     "pte": ("executorch",),
+    "pt2": ("torch",),
+    "torchscript": ("torch",),
+    "openvino": ("openvino",),
 }
 
 

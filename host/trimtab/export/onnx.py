@@ -25,7 +25,7 @@ class OnnxExporter(Exporter):
             _export(request, request.example_inputs, request.dynamic_shapes, target)
             return f"{_described(target)}, with the task's dynamic shapes"
         try:
-            _export(request, _doubled(request.example_inputs), _open_batch(request), target)
+            _export(request, doubled(request.example_inputs), open_batch(request), target)
             return f"{_described(target)}, batch dimension open"
         except Exception as error:  # torch.export specialises for reasons of many kinds
             _export(request, request.example_inputs, None, target)
@@ -63,14 +63,14 @@ def _export(
     _strip_traces(target)
 
 
-def _doubled(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def doubled(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """A batch of 2: torch.export takes a dimension of 1 for a constant."""
     import torch
 
     return tuple(torch.cat([each, each]) if each.ndim else each for each in inputs)
 
 
-def _open_batch(request: ExportRequest) -> tuple[dict[int, Any] | None, ...]:
+def open_batch(request: ExportRequest) -> tuple[dict[int, Any] | None, ...]:
     import torch
 
     batch = torch.export.Dim("batch")
