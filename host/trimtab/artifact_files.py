@@ -41,6 +41,13 @@ def artifact_from_file(path: Path) -> Artifact:
     return Artifact(model_format, hashed, download_bytes)
 
 
+def suffix_of(model_format: str) -> str:
+    return next(
+        (suffix for suffix, name in FORMATS_BY_SUFFIX.items() if name == model_format),
+        f".{model_format}",
+    )
+
+
 def companions(path: Path) -> tuple[Path, ...]:
     """Files that belong to a model file by their names: OpenVINO's weights."""
     return (path.with_suffix(".bin"),) if path.suffix.lower() == ".xml" else ()

@@ -24,7 +24,9 @@ class ExecutorchExporter(Exporter):
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
-        exported = torch.export.export(exportable(request), request.example_inputs)
+        # A program keeps the order of dimensions in memory, and refuses inputs of another.
+        arguments = tuple(each.contiguous() for each in request.example_inputs)
+        exported = torch.export.export(exportable(request), arguments)
         lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
         program = lowered.to_executorch()
         target.write_bytes(program.buffer)
@@ -44,10 +46,12 @@ class ExecutorchExporter(Exporter):
 
             method = Runtime.get().load_program(path).load_method("forward")
             runs = [
-                [each.numpy() for each in method.execute([*map(torch.from_numpy, sample.values())])]
+                method.execute([torch.from_numpy(array.copy()) for array in sample.values()])
                 for sample in single_samples(inputs)
             ]
-        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+        return tuple(
+            np.concatenate([each.numpy() for each in parts]) for parts in zip(*runs, strict=True)
+        )
 
 
 def _left_over(program: Any) -> list[str]:
