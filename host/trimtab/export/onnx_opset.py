@@ -21,8 +21,8 @@ def lower(path: Path, opset: int) -> None:
             model = version_converter.convert_version(model, opset)
         except Exception as error:  # the converter raises its own kinds
             raise ExportFailed(
-                f"the model cannot be brought from ONNX opset {written} to {opset} ({one_line(error)}"
-                f"): set an opset from {_TORCH_WRITES} on under [export]"
+                f"the model cannot be brought from ONNX opset {written} to {opset}, set one from "
+                f"{_TORCH_WRITES} on under [export]: {one_line(error)}"
             ) from error
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import), True)
     onnx.save(model, path)
