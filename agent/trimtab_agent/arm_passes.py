@@ -45,6 +45,7 @@ class ArmPasses:
     artifacts: ArtifactStore
     folder: Path
     clock_origin_ns: int
+    allow_code: bool = False
 
     async def repeat(self, arm: ArmProgress, index: int, watch: Watch) -> None:
         """Measure the arm's last repeat; where it fails, ``arm.failure`` says why.
@@ -185,6 +186,7 @@ class ArmPasses:
             rate_hz=spec.rate_hz,
             cpu_affinity=settings.cpu_affinity,
             memory_limit_bytes=spec.policy.memory_limit_bytes,
+            allow_code_in_models=self.allow_code,
         )
 
     async def _run(

@@ -70,6 +70,12 @@ def main() -> None:
     help="The largest artifact that is taken, in megabytes.",
 )
 @click.option("--name", default="", help="How the device calls itself.  [default: its host name]")
+@click.option(
+    "--allow-code-in-models",
+    is_flag=True,
+    envvar="TRIMTAB_ALLOW_CODE_IN_MODELS",
+    help="Load formats whose files can run any code here (.pt, .pt2): for files that you trust.",
+)
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
 @_ROOT
 def serve(
@@ -77,6 +83,7 @@ def serve(
     state: Path | None,
     max_artifact_mb: int,
     name: str,
+    allow_code_in_models: bool,
     stop_with_stdin: bool,
     root: Path,
 ) -> None:
@@ -99,6 +106,7 @@ def serve(
             max_artifact_bytes=max_artifact_mb * MEGABYTE,
             stop_with_stdin=stop_with_stdin,
             root=root,
+            allow_code_in_models=allow_code_in_models,
         )
         code = asyncio.run(serve_until_stopped(settings, _say_ready))
     except (ConfigError, OSError) as error:

@@ -54,6 +54,7 @@ class Settings:
     max_kept_jobs: int = 100
     stop_with_stdin: bool = False
     root: Path = Path("/")
+    allow_code_in_models: bool = False
 
 
 def parse_listen(text: str) -> ListenAddress:

@@ -41,12 +41,18 @@ class JobRunner:
     """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc."""
 
     def __init__(
-        self, artifacts: ArtifactStore, scratch: Path, quiet: Quiet, root: Path = _ROOT
+        self,
+        artifacts: ArtifactStore,
+        scratch: Path,
+        quiet: Quiet,
+        root: Path = _ROOT,
+        allow_code: bool = False,
     ) -> None:
         self._artifacts = artifacts
         self._root = root
         self._scratch = scratch
         self._quiet = quiet
+        self._allow_code = allow_code
         self._harness: str | None = None
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
@@ -81,7 +87,8 @@ class JobRunner:
         surroundings = Surroundings(await self._preflight(folder, spec), self._root)
         for text in surroundings.preflight.warnings(spec.arms):
             await log.record(LogLine("warning", text))
-        passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
+        started_ns = time.perf_counter_ns()
+        passes = ArmPasses(log, self._artifacts, folder, started_ns, self._allow_code)
         if spec.blocks is None:
             attempts = Attempts(log, passes, self._quiet, self._root)
             await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)

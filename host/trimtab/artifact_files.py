@@ -13,7 +13,14 @@ from trimtab_protos.digest import digest_file
 from trimtab.external_data import external_data_locations
 from trimtab.records import Artifact, ArtifactFile, UserError
 
-FORMATS_BY_SUFFIX = {".onnx": "onnx", ".tflite": "tflite", ".pte": "pte"}
+FORMATS_BY_SUFFIX = {
+    ".onnx": "onnx",
+    ".tflite": "tflite",
+    ".pte": "pte",
+    ".pt2": "pt2",
+    ".pt": "torchscript",
+    ".xml": "openvino",
+}
 _DOWNLOAD_LEVEL = 19
 
 
@@ -34,6 +41,18 @@ def artifact_from_file(path: Path) -> Artifact:
     return Artifact(model_format, hashed, download_bytes)
 
 
+def suffix_of(model_format: str) -> str:
+    return next(
+        (suffix for suffix, name in FORMATS_BY_SUFFIX.items() if name == model_format),
+        f".{model_format}",
+    )
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """Files that belong to a model file by their names: OpenVINO's weights."""
+    return (path.with_suffix(".bin"),) if path.suffix.lower() == ".xml" else ()
+
+
 def compressed_size(path: Path) -> int:
     """Bytes after zstd at level 19, as an update would carry the file."""
     compressor = zstandard.ZstdCompressor(level=_DOWNLOAD_LEVEL)
@@ -46,7 +65,13 @@ def _with_external_data(path: Path, model_format: str) -> tuple[Path, ...]:
         problem = "is a folder, not a model file" if path.is_dir() else "no such file"
         raise UserError(f"{path}: {problem}", "name a model file that exists")
     if model_format != "onnx":
-        return (path,)
+        for beside in companions(path):
+            if not beside.is_file():
+                raise UserError(
+                    f"{path}: its weights {beside.name} are missing",
+                    f"put {beside.name} beside {path.name}",
+                )
+        return (path, *companions(path))
     try:
         locations = external_data_locations(path)
     except OSError as error:

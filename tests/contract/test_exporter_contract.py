@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from trimtab.artifact_files import companions
 from trimtab.compress.quiet import quiet
 from trimtab.export import Exporter, ExportFailed, ExportRequest, Reference, load_exporter
 from trimtab.export.registry import GROUP
@@ -54,7 +55,7 @@ def exported(
 
 
 def test_built_in_formats_are_registered_like_any_other() -> None:
-    assert {"onnx", "tflite"} <= set(FORMATS)
+    assert {"onnx", "tflite", "pte", "pt2", "torchscript", "openvino"} <= set(FORMATS)
 
 
 class TestExporterContract:
@@ -68,9 +69,19 @@ class TestExporterContract:
         assert comparison.sample_count == COUNT
         assert comparison.max_difference < 1e-5
 
-    def test_one_file_and_nothing_beside_it(self, exported: tuple[Exporter, Path]) -> None:
-        exporter, path = exported
-        assert [each.name for each in path.parent.iterdir()] == [f"model{exporter.suffix}"]
+    def test_one_file_and_nothing_beside_it_but_its_companion(
+        self, exported: tuple[Exporter, Path]
+    ) -> None:
+        _, path = exported
+        assert {each.name for each in path.parent.iterdir()} == {
+            each.name for each in (path, *companions(path))
+        }
+
+    def test_nothing_of_this_machine_is_in_the_file(self, exported: tuple[Exporter, Path]) -> None:
+        _, path = exported
+        for each in (path, *companions(path)):
+            for place in (str(Path(__file__).parent), str(Path(torch.__file__).parent)):
+                assert place.encode() not in each.read_bytes()
 
     def test_other_numbers_are_refused_with_the_figures(
         self,
@@ -116,7 +127,8 @@ class TestExporterContract:
         again = tmp_path / path.name
         with quiet():
             exporter.export(request_and_reference[0], again)
-        assert again.read_bytes() == path.read_bytes()
+        for one, other in zip((again, *companions(again)), (path, *companions(path)), strict=True):
+            assert one.read_bytes() == other.read_bytes()
 
     def test_missing_library_makes_it_unavailable_with_the_reason(
         self, exported: tuple[Exporter, Path], monkeypatch: pytest.MonkeyPatch

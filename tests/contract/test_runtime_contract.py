@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,12 @@ from trimtab_agent.runtimes.base import (
     RuntimeOptions,
     Session,
 )
+from trimtab_agent.runtimes.executorch import ExecuTorch
 from trimtab_agent.runtimes.litert import LiteRt
 from trimtab_agent.runtimes.null import NullRuntime
 from trimtab_agent.runtimes.onnxruntime import OnnxRuntime
+from trimtab_agent.runtimes.openvino import OpenVino
+from trimtab_agent.runtimes.torch import TorchRuntime
 from trimtab_agent.worker.inputs import random_inputs
 
 
@@ -27,6 +31,7 @@ class RuntimeContract(ABC):
 
     refuses_files = True
     computes = True
+    options = RuntimeOptions()
 
     @pytest.fixture
     @abstractmethod
@@ -38,7 +43,7 @@ class RuntimeContract(ABC):
 
     @pytest.fixture
     def session(self, runtime: Runtime, model: Path) -> Iterator[Session]:
-        session = runtime.load(model, RuntimeOptions())
+        session = runtime.load(model, self.options)
         yield session
         session.close()
 
@@ -117,7 +122,7 @@ class RuntimeContract(ABC):
     def test_a_profile_has_times_or_the_reason_why_not(
         self, runtime: Runtime, model: Path, tmp_path: Path
     ) -> None:
-        session = runtime.load(model, RuntimeOptions(profile_folder=tmp_path))
+        session = runtime.load(model, replace(self.options, profile_folder=tmp_path))
         session.bind(random_inputs(session.inputs, {}, 0))
         for _ in range(3):
             session.run()
@@ -135,8 +140,10 @@ class RuntimeContract(ABC):
             pytest.skip("it takes any file")
         path = tmp_path / "text"
         path.write_text("this is no model\n")
-        with pytest.raises(ModelRefused):
-            runtime.load(path, RuntimeOptions())
+        runtime.import_library()
+        with pytest.raises(ModelRefused) as caught:
+            runtime.load(path, self.options)
+        assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "options", [RuntimeOptions(accelerator="abacus"), RuntimeOptions(options={"exec": "rm"})]
@@ -150,7 +157,19 @@ class RuntimeContract(ABC):
     def test_every_allowed_option_value_loads(self, runtime: Runtime, model: Path) -> None:
         for name, values in runtime.option_values.items():
             for value in values:
-                runtime.load(model, RuntimeOptions(options={name: value})).close()
+                runtime.load(model, replace(self.options, options={name: value})).close()
+
+
+def write_onnx(path: Path) -> Path:
+    tensors = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in "xy"
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Sigmoid", ["x"], ["y"])], "graph", tensors[:1], tensors[1:]
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
 
 
 class TestOnnxRuntime(RuntimeContract):
@@ -160,15 +179,7 @@ class TestOnnxRuntime(RuntimeContract):
 
     @pytest.fixture
     def model(self, tmp_path: Path) -> Path:
-        tensors = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in "xy"
-        ]
-        graph = helper.make_graph(
-            [helper.make_node("Sigmoid", ["x"], ["y"])], "graph", tensors[:1], tensors[1:]
-        )
-        opsets = [helper.make_opsetid("", 17)]
-        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m.onnx")
-        return tmp_path / "m.onnx"
+        return write_onnx(tmp_path / "m.onnx")
 
 
 class TestLiteRt(RuntimeContract):
@@ -179,6 +190,66 @@ class TestLiteRt(RuntimeContract):
     @pytest.fixture(params=["resnet8_fp32.tflite", "kws_ds_cnn_int8.tflite"])
     def model(self, request: pytest.FixtureRequest, shared_data: Path) -> Path:
         return shared_data / "models" / str(request.param)
+
+
+class TestOpenVino(RuntimeContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return OpenVino()
+
+    @pytest.fixture(params=["onnx", "openvino", "kws_ds_cnn_int8.tflite"])
+    def model(self, request: pytest.FixtureRequest, tmp_path: Path, shared_data: Path) -> Path:
+        if request.param == "onnx":
+            return write_onnx(tmp_path / "m.onnx")
+        if request.param.endswith("tflite"):
+            return shared_data / "models" / str(request.param)
+        import openvino
+
+        graph = openvino.Core().read_model(str(write_onnx(tmp_path / "m.onnx")))
+        openvino.save_model(graph, str(tmp_path / "m.xml"))
+        return tmp_path / "m.xml"
+
+
+class TestExecuTorch(RuntimeContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return ExecuTorch()
+
+    @pytest.fixture
+    def model(self, torch_files: Path) -> Path:
+        return torch_files / "model.pte"
+
+
+class TestTorch(RuntimeContract):
+    options = RuntimeOptions(allow_code=True)
+
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return TorchRuntime()
+
+    @pytest.fixture(params=["model.pt2", "model.pt"])
+    def model(self, request: pytest.FixtureRequest, torch_files: Path) -> Path:
+        return torch_files / str(request.param)
+
+
+@pytest.fixture(scope="module")
+def torch_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose program overwrites its inputs' place in memory while it runs."""
+    import torch
+    from trimtab.compress.quiet import quiet
+    from trimtab.export import ExportRequest, load_exporter
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 32), torch.nn.Softmax(dim=1)
+    )
+    folder = tmp_path_factory.mktemp("torch")
+    request = ExportRequest(model.eval(), (torch.rand(1, 4),), ("x",), ("y",))
+    for name in ("pte", "pt2", "torchscript"):
+        exporter = load_exporter(name)
+        with quiet():
+            exporter.export(request, folder / f"model{exporter.suffix}")
+    return folder
 
 
 class TestNullRuntime(RuntimeContract):

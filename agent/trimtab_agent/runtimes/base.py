@@ -71,7 +71,8 @@ class RuntimeOptions:
     """``options`` are names of the runtime's own allow-list; any other is refused.
 
     ``profile_folder`` set: load so that ``Session.profile`` can tell operators' times, at whatever
-    that costs the latency; what the runtime writes meanwhile goes there.
+    that costs the latency; what the runtime writes meanwhile goes there. ``allow_code``: the
+    device's owner lets model files run code.
     """
 
     accelerator: str = "cpu"
@@ -79,6 +80,7 @@ class RuntimeOptions:
     options: Mapping[str, str] = field(default_factory=dict)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     profile_folder: Path | None = None
+    allow_code: bool = False
 
 
 class Session(ABC):
@@ -139,7 +141,14 @@ class Runtime(ABC):
 
     @abstractmethod
     def availability(self) -> RuntimeInfo:
-        """Import the library and say what it is, or why it cannot be used; never raises."""
+        """What the library is, or why it cannot be used; never raises.
+
+        Every registered runtime is asked when an agent starts: one whose library takes long to
+        import says it without, and then imports it in :meth:`import_library`.
+        """
+
+    def import_library(self) -> None:  # noqa: B027 - most do it in availability()
+        """Import what ``load`` would, so that loading is timed without. Raises RuntimeMissing."""
 
     @abstractmethod
     def load(self, path: Path, options: RuntimeOptions) -> Session:

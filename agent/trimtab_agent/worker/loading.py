@@ -56,6 +56,7 @@ def import_runtime(task: WorkerTask) -> tuple[Runtime, RuntimeInfo]:
     info = runtime.availability()
     if info.unavailable_reason:
         raise RuntimeMissing(info.unavailable_reason)
+    runtime.import_library()
     return runtime, info
 
 
@@ -63,7 +64,12 @@ def load_session(runtime: Runtime, task: WorkerTask) -> tuple[Session, int]:
     """The session and how long loading took, in nanoseconds (the import is not in it)."""
     folder = Path(task.outputs_path).parent if task.mode == "profile" else None
     options = RuntimeOptions(
-        task.accelerator, task.thread_count, task.runtime_options, task.input_shapes, folder
+        task.accelerator,
+        task.thread_count,
+        task.runtime_options,
+        task.input_shapes,
+        folder,
+        task.allow_code_in_models,
     )
     start = time.perf_counter_ns()
     session = runtime.load(Path(task.model_path), options)

@@ -85,6 +85,7 @@ class WorkerTask:
     batch_size: int | None = None
     rate_hz: float | None = None
     sustain_ns: int | None = None
+    allow_code_in_models: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -10,9 +10,12 @@ from trimtab.records import Artifact, MeasurementSettings
 
 # What reads a format where the user names no runtime; the first that the device has is taken.
 PREFERRED_RUNTIMES: dict[str, tuple[str, ...]] = {
-    "onnx": ("onnxruntime",),
-    "tflite": ("litert",),
+    "onnx": ("onnxruntime", "openvino"),
+    "tflite": ("litert", "openvino"),
     "pte": ("executorch",),
+    "pt2": ("torch",),
+    "torchscript": ("torch",),
+    "openvino": ("openvino",),
 }
 
 
@@ -34,7 +37,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choices:
-    """``runtimes`` empty: the preferred one for each format. ``base`` holds everything else."""
+    """``base`` holds everything else.
+
+    A format that none of ``runtimes`` reads is run by the preferred one for it.
+    """
 
     base: MeasurementSettings
     runtimes: tuple[str, ...] = ()
@@ -74,14 +80,15 @@ def _options_for(runtime: str, options: Mapping[str, str]) -> dict[str, str]:
 def _runtimes(
     artifact_format: str, asked: tuple[str, ...], info: DeviceInfo | None
 ) -> tuple[str, ...]:
-    if asked:
-        fitting = tuple(name for name in asked if _reads(name, artifact_format, info))
-        return fitting or asked[:1]  # that arm then fails, with the runtime's own reason
+    fitting = tuple(name for name in asked if _reads(name, artifact_format, info))
+    if fitting:
+        return fitting
     preferred = PREFERRED_RUNTIMES.get(artifact_format, ())
     runtimes = info.runtimes if info else ()
     usable = {runtime.name for runtime in runtimes if not runtime.unavailable_reason}
     found = next((name for name in preferred if name in usable), None)
-    return (found or (preferred[0] if preferred else artifact_format),)
+    # An arm of a runtime that cannot run it fails, with the reason.
+    return (found or next(iter((*asked, *preferred)), artifact_format),)
 
 
 def _reads(runtime: str, artifact_format: str, info: DeviceInfo | None) -> bool:

@@ -47,7 +47,13 @@ def build_project(
     project = replace(project, measure=changed(project.measure, changes))
     select_devices(project.devices)  # a device that is not there is known before the minutes pass
     task = load_task(project.task_file, project.seed)
-    variants = build_variants(task, project.variants, project.folder / BUILD_FOLDER, say)
+    variants = build_variants(
+        task,
+        project.variants,
+        project.folder / BUILD_FOLDER,
+        say,
+        opset=project.opset,
+    )
     return Built(name or project.folder.resolve().name, project, task, tuple(variants))
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trimtab_protos.digest import digest_file
 
 from trimtab import __version__
+from trimtab.artifact_files import companions
 
 _TOOLS = (
     "torch",
@@ -29,6 +30,7 @@ _TOOLS = (
     "ai-edge-litert",
     "executorch",
     "torchao",
+    "openvino",
     "numpy",
 )
 
@@ -66,6 +68,10 @@ class Cache:
         """Copies the file to ``target`` and gives its lineage; None: not here, or damaged."""
         try:
             entry = json.loads(self._entry(key).read_text())
+            for file, kept in zip(companions(target), self._beside(key, target), strict=True):
+                if digest_file(kept).sha256 != entry["beside"][file.suffix]:
+                    return None
+                copy_whole(kept, file)
             if digest_file(self._file(key)).sha256 != entry["sha256"]:
                 return None
             copy_whole(self._file(key), target)
@@ -76,16 +82,29 @@ class Cache:
     def keep(self, key: str, source: Path, lineage: tuple[str, ...]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         copy_whole(source, self._file(key))
-        entry = {"sha256": digest_file(source).sha256, "lineage": lineage}
+        beside = {}
+        for file, kept in zip(companions(source), self._beside(key, source), strict=True):
+            copy_whole(file, kept)
+            beside[file.suffix] = digest_file(file).sha256
+        entry = {"sha256": digest_file(source).sha256, "beside": beside, "lineage": lineage}
         temporary = self._entry(key).with_suffix(".part")
         temporary.write_text(json.dumps(entry))
         temporary.replace(self._entry(key))
+
+    def _beside(self, key: str, model: Path) -> tuple[Path, ...]:
+        return tuple(self.folder / f"{key}{each.suffix}" for each in companions(model))
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.model"
 
     def _entry(self, key: str) -> Path:
         return self.folder / f"{key}.json"
+
+
+def copy_with_companions(source: Path, target: Path) -> None:
+    for beside, place in zip(companions(source), companions(target), strict=True):
+        copy_whole(beside, place)
+    copy_whole(source, target)
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from trimtab.export.base import Exporter, ExportRequest, exportable, one_line
+from trimtab.export.onnx_opset import lower
 from trimtab.task import Arrays, NamedArrays, single_samples
 
 if TYPE_CHECKING:
@@ -18,18 +19,15 @@ class OnnxExporter(Exporter):
     format: ClassVar[str] = "onnx"
     suffix: ClassVar[str] = ".onnx"
     modules: ClassVar[tuple[str, ...]] = ("torch", "onnx", "onnxscript", "onnxruntime")
+    opset: int | None = None  # None: the newest that torch writes
 
     def export(self, request: ExportRequest, target: Path) -> str:
         """With an open batch dimension where the model allows it, else with a batch of 1."""
-        if request.dynamic_shapes is not None:
-            _export(request, request.example_inputs, request.dynamic_shapes, target)
-            return f"{_described(target)}, with the task's dynamic shapes"
-        try:
-            _export(request, _doubled(request.example_inputs), _open_batch(request), target)
-            return f"{_described(target)}, batch dimension open"
-        except Exception as error:  # torch.export specialises for reasons of many kinds
-            _export(request, request.example_inputs, None, target)
-            return f"{_described(target)}, batch of 1 ({one_line(error, 120)})"
+        shapes = _export_somehow(request, target)
+        _strip_traces(target)
+        if self.opset is not None:
+            lower(target, self.opset)
+        return f"{_described(target)}, {shapes}"
 
     def run(self, path: Path, inputs: NamedArrays) -> Arrays:
         import onnxruntime
@@ -42,6 +40,19 @@ class OnnxExporter(Exporter):
         )
         runs = [session.run(None, dict(sample)) for sample in single_samples(inputs)]
         return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+
+
+def _export_somehow(request: ExportRequest, target: Path) -> str:
+    """What became of the shapes."""
+    if request.dynamic_shapes is not None:
+        _export(request, request.example_inputs, request.dynamic_shapes, target)
+        return "with the task's dynamic shapes"
+    try:
+        _export(request, doubled(request.example_inputs), open_batch(request), target)
+        return "batch dimension open"
+    except Exception as error:  # torch.export specialises for reasons of many kinds
+        _export(request, request.example_inputs, None, target)
+        return f"batch of 1 ({one_line(error, 120)})"
 
 
 def _export(
@@ -60,17 +71,16 @@ def _export(
         dynamic_shapes=dynamic_shapes,
         verbose=False,
     )
-    _strip_traces(target)
 
 
-def _doubled(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def doubled(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """A batch of 2: torch.export takes a dimension of 1 for a constant."""
     import torch
 
     return tuple(torch.cat([each, each]) if each.ndim else each for each in inputs)
 
 
-def _open_batch(request: ExportRequest) -> tuple[dict[int, Any] | None, ...]:
+def open_batch(request: ExportRequest) -> tuple[dict[int, Any] | None, ...]:
     import torch
 
     batch = torch.export.Dim("batch")
@@ -96,5 +106,6 @@ def _described(path: Path) -> str:
     import onnx
     import torch
 
-    opset = next(each.version for each in onnx.load(path).opset_import if not each.domain)
-    return f"exported to ONNX opset {opset} with torch {torch.__version__}"
+    model = onnx.load(path)
+    opset = next(each.version for each in model.opset_import if not each.domain)
+    return f"exported to ONNX opset {opset} (IR {model.ir_version}) with torch {torch.__version__}"

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import cast
 
 from trimtab.export.base import Exporter, ExportFailed
+from trimtab.export.onnx import OnnxExporter
 from trimtab.extras import missing_modules
 from trimtab.plugins import load_plugin
 
 GROUP = "trimtab.exporters"
 
 
-def load_exporter(name: str) -> Exporter:
-    """Raises ExportFailed for an unknown format, and where a library is missing."""
+def load_exporter(name: str, opset: int | None = None) -> Exporter:
+    """``opset``: of ONNX files; None: the newest that the exporter writes.
+
+    Raises ExportFailed for an unknown format, and where a library is missing.
+    """
     try:
         plugin = load_plugin(GROUP, name)
     except KeyError as error:
@@ -20,6 +24,8 @@ def load_exporter(name: str) -> Exporter:
     if plugin.unavailable:
         raise ExportFailed(f"exporter {name} is unavailable: {plugin.unavailable}")
     exporter = cast(Exporter, plugin.loaded())
+    if isinstance(exporter, OnnxExporter):
+        exporter.opset = opset
     missing = missing_modules(*exporter.modules)
     if missing:
         raise ExportFailed(

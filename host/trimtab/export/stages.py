@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_whole
+from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_with_companions
 from trimtab.compress.model_cache import apply_or_fetch
 from trimtab.compress.passes import ModelFile, PassContext
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
@@ -43,9 +43,14 @@ class Stages:
     """Keeps a campaign's models, so that formats and recipes share what they have in common."""
 
     def __init__(
-        self, task: Task, cache_dir: Path, progress: Callable[[str], None] = lambda line: None
+        self,
+        task: Task,
+        cache_dir: Path,
+        progress: Callable[[str], None] = lambda line: None,
+        opset: int | None = None,
     ) -> None:
         self._task = task
+        self._opset = opset
         self._cache = Cache(cache_dir)
         self._progress = progress
         self._prepared: dict[str, _Prepared] = {}
@@ -57,7 +62,7 @@ class Stages:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
         recipe = recipe_of(steps, model_format)
         context = PassContext(self._task, scratch, self._progress)
-        exporter = load_exporter(model_format)
+        exporter = load_exporter(model_format, self._opset)
         prepared = self._prepare(recipe.on_model, context)
         source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)
         exported = self._export(prepared, exporter, source.path)
@@ -68,7 +73,7 @@ class Stages:
             self._cache,
             lambda path: _checked(exporter, path, prepared.reference),
         )
-        copy_whole(final.path, target)
+        copy_with_companions(final.path, target)
         return Made(target, (*prepared.lineage, *exported, *done))
 
     def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
@@ -99,6 +104,7 @@ class Stages:
             {
                 "model": prepared.fingerprint,
                 "format": exporter.format,
+                "opset": self._opset,
                 "names": [request.input_names, request.output_names],
                 "shapes": repr(request.dynamic_shapes),
                 "samples": arrays_digest(prepared.reference.inputs.values()),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trimtab_protos.errors import Failure
 
-from trimtab.artifact_files import artifact_from_file
+from trimtab.artifact_files import artifact_from_file, companions, suffix_of
 from trimtab.compress.passes import PassRejected
 from trimtab.export.base import ExportFailed, one_line
 from trimtab.export.stages import Made, Stages
@@ -31,25 +31,28 @@ def build_variants(
     out_dir: Path,
     progress: Progress = lambda line: None,
     cache_dir: Path | None = None,
+    opset: int | None = None,
 ) -> list[Variant]:
     """Float first, in each format that a plan wants (without plans: in all), then each plan.
 
-    Files are written to ``out_dir`` as NAME.FORMAT; what was made before comes from ``cache_dir``
-    (else ``out_dir/.cache``). Raises UserError where the task's model itself cannot be made.
+    Files are written to ``out_dir`` as NAME.SUFFIX; what was made before comes from ``cache_dir``
+    (else ``out_dir/.cache``). ``opset``: of ONNX files. Raises UserError where the task's model
+    itself cannot be made.
     """
     need_compress("compressing a model", "torch")
     out_dir.mkdir(parents=True, exist_ok=True)
     progress("making the task's model")
     _ = task.model
-    builder = _Builder(task, out_dir, cache_dir or out_dir / ".cache", progress)
+    stages = Stages(task, cache_dir or out_dir / ".cache", progress, opset)
+    builder = _Builder(stages, out_dir, progress)
     formats = tuple(dict.fromkeys(name for plan in plans for name in plan.formats)) or FORMATS
     wanted = [VariantPlan(FLOAT, formats, ()), *plans]
     return [builder.build(plan, name) for plan in wanted for name in plan.formats]
 
 
 class _Builder:
-    def __init__(self, task: Task, out_dir: Path, cache_dir: Path, progress: Progress) -> None:
-        self._stages = Stages(task, cache_dir, progress)
+    def __init__(self, stages: Stages, out_dir: Path, progress: Progress) -> None:
+        self._stages = stages
         self._out_dir = out_dir
         self._progress = progress
 
@@ -57,7 +60,7 @@ class _Builder:
         self._progress(f"{plan.name}: {model_format}")
         recipe = tuple(step.as_data() for step in plan.passes)
         try:
-            made = self._make(plan.passes, model_format, f"{plan.name}.{model_format}")
+            made = self._make(plan.passes, model_format, plan.name + suffix_of(model_format))
             artifact = artifact_from_file(made.path)
         except Exception as error:  # passes and converters raise anything; the others go on
             reason = _reason(error)
@@ -68,7 +71,8 @@ class _Builder:
 
     def _make(self, steps: Sequence[PassStep], model_format: str, file_name: str) -> Made:
         target = self._out_dir / file_name
-        target.unlink(missing_ok=True)
+        for file in (target, *companions(target)):
+            file.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="trimtab-") as scratch:
             return self._stages.make(steps, model_format, target, Path(scratch))
 

@@ -28,6 +28,7 @@ from trimtab.fleet.local import local_agent
 from trimtab.fleet.profile import pull_profile
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.fleet.transfer import pull, push
+from trimtab.onnx_versions import too_new_for
 from trimtab.records import DeviceRef, EvaluationSet, Int64Array, RawArm
 
 _RECONNECT_ATTEMPTS = 5
@@ -244,7 +245,15 @@ def _why_not(arm: ArmRequest, runtime: RuntimeInfo | None) -> Failure | None:
         has = ", ".join(runtime.accelerators)
         reason = f"{runtime.name} has no accelerator {settings.accelerator} here; it has {has}"
         return Failure("device", reason)
-    return None
+    return _too_new(arm, runtime)
+
+
+def _too_new(arm: ArmRequest, runtime: RuntimeInfo) -> Failure | None:
+    """Known before the file is sent; what it holds else is the runtime's to judge."""
+    if (runtime.name, arm.artifact.format) != ("onnxruntime", "onnx"):
+        return None
+    reason = too_new_for(arm.artifact.files[0].path, runtime.version)
+    return Failure("model", reason) if reason else None
 
 
 def _describe(update: JobUpdate) -> str:

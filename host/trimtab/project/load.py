@@ -19,7 +19,7 @@ from trimtab.records import UserError
 
 PROJECT_FILE = "trimtab.toml"
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_MODEL_SUFFIXES = (".onnx", ".tflite", ".pte")
+_MODEL_SUFFIXES = (".onnx", ".tflite", ".pte", ".pt2", ".pt", ".xml")
 _T = TypeVar("_T")
 
 
@@ -77,6 +77,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         measure=tables.measure,
         requirements=_within(("require",), lambda: requirements(tables.require)),
         objective=_within(("prefer",), lambda: objective(tables.prefer)),
+        opset=tables.export.opset,
     )
 
 

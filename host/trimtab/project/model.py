@@ -193,12 +193,22 @@ class PreferTable(Settings):
 Bounds = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
+class ExportSettings(Settings):
+    opset: int | None = Field(
+        default=None,
+        ge=13,
+        le=28,
+        description="of ONNX files, for devices with an older ONNX Runtime; the IR version follows",
+    )
+
+
 class ProjectTables(Settings):
     """The whole file, its shape and types checked and nothing more."""
 
     task: TaskSettings
     variant: Annotated[tuple[VariantTable, ...], Field(strict=False)] = ()
     devices: DeviceSettings = DeviceSettings()
+    export: ExportSettings = ExportSettings()
     measure: MeasureSettings = MeasureSettings()
     require: dict[str, Bounds] = Field(default_factory=dict)
     prefer: PreferTable = PreferTable()
@@ -236,6 +246,7 @@ class Project:
     measure: MeasureSettings
     requirements: tuple[Requirement, ...]
     objective: Objective
+    opset: int | None = None
 
     @property
     def folder(self) -> Path:

@@ -75,10 +75,18 @@ def test_two_files_of_one_name_are_two_arms() -> None:
     assert [arm.name for arm in plan_arms(twice, Choices(BASE), BOTH)] == ["m.onnx", "m.onnx (2)"]
 
 
-def test_a_format_nothing_asked_reads_still_gets_an_arm_that_can_say_why_not() -> None:
+def test_a_format_that_nothing_asked_reads_goes_to_the_runtime_preferred_for_it() -> None:
     choices = Choices(BASE, runtimes=("litert",))
 
     (arm,) = plan_arms([Candidate(artifact("m.onnx"))], choices, BOTH)
+
+    assert arm.settings.runtime == "onnxruntime"
+
+
+def test_a_format_that_nothing_here_reads_still_gets_an_arm_that_can_say_why_not() -> None:
+    choices = Choices(BASE, runtimes=("litert",))
+
+    (arm,) = plan_arms([Candidate(artifact("m.pte"))], choices, BOTH)
 
     assert arm.settings.runtime == "litert"
 

@@ -93,7 +93,7 @@ def test_changes_stand_over_the_file_and_the_file_over_its_policy() -> None:
     [
         ({"min_duration_s": 25.0}, "at most max_duration_s, which is 20"),
         ({"batch_size": 2, "rate_hz": 3.0}, "two scenarios"),
-        ({"runtimes": ("tvm",)}, "unknown runtime tvm; allowed: litert"),
+        ({"runtimes": ("tvm",)}, "unknown runtime tvm; allowed: executorch, litert"),
         ({"repeats": 101}, "repeats is 101; allowed: 100 or less"),
     ],
 )

@@ -131,12 +131,12 @@ CASES = {
         + VARIANT
         + 'formats = ["onnx",\n "tflight"]\npasses = [{ use = "quantize", scheme = "fp16" }]\n',
         6,
-        "unknown format tflight (did you mean tflite?); allowed: onnx, tflite",
+        "unknown format tflight (did you mean tflite?); allowed: onnx, openvino, pt2, pte, tflite",
     ),
     "unknown runtime": (
         GOOD_HEAD + '[measure]\nruntimes = ["onnxruntime", "lightrt"]\n',
         4,
-        "unknown runtime lightrt (did you mean litert?); allowed: litert",
+        "unknown runtime lightrt (did you mean litert?); allowed: executorch, litert",
     ),
     "unknown metric": (
         GOOD_HEAD + '[require]\nlatency_p90 = "<= 5"\n',
