@@ -32,20 +32,30 @@ from trimtab_agent.records import (
     StateChanged,
 )
 from trimtab_agent.scenario import policy_to_check, scenario_conditions
+from trimtab_agent.support import check_arms
 
 _LOG = logging.getLogger(__name__)
 _ROOT = Path("/")
 
 
 class JobRunner:
-    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc."""
+    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc.
+
+    ``caches``: where runtimes keep what they compiled; None: nowhere.
+    """
 
     def __init__(
-        self, artifacts: ArtifactStore, scratch: Path, quiet: Quiet, root: Path = _ROOT
+        self,
+        artifacts: ArtifactStore,
+        scratch: Path,
+        quiet: Quiet,
+        root: Path = _ROOT,
+        caches: Path | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._root = root
         self._scratch = scratch
+        self._caches = caches
         self._quiet = quiet
         self._harness: str | None = None
         shutil.rmtree(scratch, ignore_errors=True)
@@ -78,10 +88,13 @@ class JobRunner:
             )
             for index, arm in enumerate(spec.arms)
         ]
+        passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns(), self._caches)
+        if spec.support_only:
+            await check_arms(log, passes, arms)
+            return
         surroundings = Surroundings(await self._preflight(folder, spec), self._root)
         for text in surroundings.preflight.warnings(spec.arms):
             await log.record(LogLine("warning", text))
-        passes = ArmPasses(log, self._artifacts, folder, time.perf_counter_ns())
         if spec.blocks is None:
             attempts = Attempts(log, passes, self._quiet, self._root)
             await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)
