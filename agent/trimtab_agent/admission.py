@@ -11,6 +11,7 @@ from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.cpus import allowed_cpus
 from trimtab_agent.records import Arm, JobSpec, RuntimeInfo
 from trimtab_agent.runtimes.base import RuntimeMissing
+from trimtab_agent.runtimes.options import Whole
 from trimtab_agent.runtimes.registry import create_runtime
 
 
@@ -42,6 +43,10 @@ def _check_arm(arm: Arm, field: str, runtimes: Sequence[RuntimeInfo]) -> None:
         )
     if info.model_formats:
         _check_choice(arm.format, info.model_formats, f"{field}.format", arm.runtime)
+    absent = info.absent_accelerators.get(arm.accelerator)
+    if absent is not None:
+        name = f"{field}.accelerator"
+        raise SpecInvalid(f"{name}: {arm.accelerator} cannot be used here: {absent}", field=name)
     _check_choice(arm.accelerator, info.accelerators, f"{field}.accelerator", arm.runtime)
     _check_options(arm, field)
     _check_affinity(arm, f"{field}.cpu_affinity")
@@ -64,7 +69,7 @@ def _check_options(arm: Arm, field: str) -> None:
     if not arm.runtime_options:
         return
     try:
-        allowed = create_runtime(arm.runtime).option_values
+        allowed = create_runtime(arm.runtime).options_for(arm.accelerator)
     except RuntimeMissing as error:
         raise RuntimeUnavailable(str(error), runtime=arm.runtime) from error
     for key, value in arm.runtime_options.items():
@@ -72,9 +77,9 @@ def _check_options(arm: Arm, field: str) -> None:
         _check_choice(value, allowed[key], f"{field}.runtime_options[{key!r}]", arm.runtime)
 
 
-def _check_choice(value: str, allowed: Iterable[str], field: str, runtime: str) -> None:
+def _check_choice(value: str, allowed: Iterable[str] | Whole, field: str, runtime: str) -> None:
     if value not in allowed:
-        known = ", ".join(allowed) or "none"
+        known = str(allowed) if isinstance(allowed, Whole) else ", ".join(allowed) or "none"
         raise SpecInvalid(
             f"{field}: {value!r} is nothing that {runtime} takes here; it takes {known}",
             field=field,

@@ -39,13 +39,17 @@ _STATES: Mapping[Phase, JobState] = {
 
 @dataclass
 class ArmPasses:
-    """``folder`` is the job's scratch; ``clock_origin_ns`` its start on the monotonic clock."""
+    """``folder`` is the job's scratch; ``clock_origin_ns`` its start on the monotonic clock.
+
+    ``caches``: where runtimes keep what they compiled.
+    """
 
     log: JobLog
     artifacts: ArtifactStore
     folder: Path
     clock_origin_ns: int
     allow_code: bool = False
+    caches: Path | None = None
 
     async def repeat(self, arm: ArmProgress, index: int, watch: Watch) -> None:
         """Measure the arm's last repeat; where it fails, ``arm.failure`` says why.
@@ -132,7 +136,8 @@ class ArmPasses:
 
         async def hear(message: Message) -> None:
             if message["kind"] == "profiled":
-                arm.operator_places = message["places"]
+                # A compiled subgraph is one operator in a profile: its parts were told at load.
+                arm.operator_places = arm.operator_places or message["places"]
                 arm.arena_bytes = message["arena_bytes"]
             await self._publish(message, arm, 0)
 
@@ -141,6 +146,20 @@ class ArmPasses:
         if arm.profile_failure is None:
             arm.operator_profile, arm.profile_failure = await self._keep(document, "profile")
         document.unlink(missing_ok=True)
+
+    async def check(self, arm: ArmProgress) -> None:
+        """Load and run once; where that fails, ``arm.failure`` says why."""
+        folder = self.folder / f"check-{arm.index}"
+        folder.mkdir()
+
+        async def hear(message: Message) -> None:
+            if message["kind"] == "checked":
+                arm.operator_places = message["places"] or None
+                arm.operators_unavailable = message["unavailable"]
+            await self._publish(message, arm, 0)
+
+        task = replace(self._task("check", arm), outputs_path=str(folder / "check"))
+        arm.failure = await self._run(task, hear)
 
     async def evaluate(self, arm: ArmProgress, evaluation: EvaluationSpec) -> None:
         """The accuracy pass; its outputs become an artifact, or ``evaluation_failure`` says why."""
@@ -187,6 +206,7 @@ class ArmPasses:
             cpu_affinity=settings.cpu_affinity,
             memory_limit_bytes=spec.policy.memory_limit_bytes,
             allow_code_in_models=self.allow_code,
+            cache_path="" if self.caches is None else str(self.caches),
         )
 
     async def _run(

@@ -96,6 +96,7 @@ class ArmProgress:
     operator_profile: Digest | None = None
     profile_failure: Failure | None = None
     operator_places: dict[str, dict[str, int]] | None = None
+    operators_unavailable: str = ""
     evaluation_outputs: Digest | None = None
     evaluation_failure: Failure | None = None
     failure: Failure | None = None
@@ -112,6 +113,8 @@ class ArmProgress:
         self.accelerator_used = str(message["accelerator_used"])
         self.inputs = _tensors(message["inputs"])
         self.outputs = _tensors(message["outputs"])
+        if message.get("places"):
+            self.operator_places = message["places"]
         new = [str(text) for text in message["warnings"] if text not in self.warnings]
         self.warnings.extend(new)
         return new

@@ -97,6 +97,7 @@ def device_to_message(
                 model_formats=runtime.model_formats,
                 accelerators=runtime.accelerators,
                 unavailable_reason=runtime.unavailable_reason,
+                absent_accelerators=runtime.absent_accelerators,
             )
             for runtime in info.runtimes
         ],
@@ -199,6 +200,11 @@ def _arm_result_message(result: ArmResult) -> benchmark_pb2.ArmResult:
         unavailable=result.unavailable,
         inputs=[_tensor_message(tensor) for tensor in result.inputs],
         outputs=[_tensor_message(tensor) for tensor in result.outputs],
+        operators=[
+            benchmark_pb2.OperatorCount(ran_on=place, type=kind, count=count)
+            for place, types in result.operators.items()
+            for kind, count in types.items()
+        ],
     )
     if result.evaluation_outputs is not None:
         message.evaluation_outputs.CopyFrom(digest_to_message(result.evaluation_outputs))

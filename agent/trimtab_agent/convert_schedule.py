@@ -1,4 +1,4 @@
-"""The interleaved schedule, from protobuf to records and back."""
+"""The schedules beside the round-robin one, from protobuf to records and back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,23 @@ def blocks_from_message(message: benchmark_pb2.BenchmarkSpec) -> BlockSchedule |
     )
 
 
+def support_only(message: benchmark_pb2.BenchmarkSpec) -> bool:
+    """Raises SpecInvalid for what a support check cannot give."""
+    if message.WhichOneof("schedule") != "support_check":
+        return False
+    if message.HasField("evaluation"):
+        raise _invalid("evaluation", "a support check has none: ask for it in another job")
+    if message.profile_operators:
+        raise _invalid("profile_operators", "a support check has no profile")
+    if message.WhichOneof("scenario") != "single_stream":
+        raise _invalid("scenario", "a support check runs each model once: set single_stream")
+    return True
+
+
 def set_schedule(message: benchmark_pb2.BenchmarkSpec, spec: JobSpec) -> None:
+    if spec.support_only:
+        message.support_check.SetInParent()
+        return
     if spec.blocks is None:
         message.round_robin.repeat_count = spec.repeat_count
         return

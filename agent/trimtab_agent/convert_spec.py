@@ -13,7 +13,7 @@ from trimtab_protos.v1 import artifact_pb2, benchmark_pb2
 
 from trimtab_agent.convert_policy import policy_from_message, policy_to_message
 from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario, sustain_ns
-from trimtab_agent.convert_schedule import blocks_from_message, set_schedule
+from trimtab_agent.convert_schedule import blocks_from_message, set_schedule, support_only
 from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Reduction
 
 MAX_ARMS = 256
@@ -59,6 +59,7 @@ def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
         rate_hz=rate_hz(message),
         profile_operators=message.profile_operators,
         blocks=blocks_from_message(message),
+        support_only=support_only(message),
         sustain_ns=sustain_ns(message),
     )
 
@@ -103,9 +104,11 @@ def _refuse_unserved(message: benchmark_pb2.BenchmarkSpec) -> None:
 def _repeat_count(message: benchmark_pb2.BenchmarkSpec) -> int:
     schedule = message.WhichOneof("schedule")
     if schedule is None:
-        raise _invalid("schedule", "is missing: set round_robin or interleaved")
+        raise _invalid("schedule", "is missing: set round_robin, interleaved or support_check")
     if message.WhichOneof("scenario") is None:
         raise _invalid("scenario", "is missing: set single_stream")
+    if schedule == "support_check":
+        return 1
     count = getattr(message, schedule).repeat_count
     return _check_range(count, 1, MAX_REPEATS, f"{schedule}.repeat_count")
 

@@ -32,13 +32,17 @@ from trimtab_agent.records import (
     StateChanged,
 )
 from trimtab_agent.scenario import policy_to_check, scenario_conditions
+from trimtab_agent.support import check_arms
 
 _LOG = logging.getLogger(__name__)
 _ROOT = Path("/")
 
 
 class JobRunner:
-    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc."""
+    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc.
+
+    ``allow_code``: models may run code. ``caches``: where runtimes keep what they compiled.
+    """
 
     def __init__(
         self,
@@ -47,10 +51,12 @@ class JobRunner:
         quiet: Quiet,
         root: Path = _ROOT,
         allow_code: bool = False,
+        caches: Path | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._root = root
         self._scratch = scratch
+        self._caches = caches
         self._quiet = quiet
         self._allow_code = allow_code
         self._harness: str | None = None
@@ -84,11 +90,14 @@ class JobRunner:
             )
             for index, arm in enumerate(spec.arms)
         ]
+        started_ns = time.perf_counter_ns()
+        passes = ArmPasses(log, self._artifacts, folder, started_ns, self._allow_code, self._caches)
+        if spec.support_only:
+            await check_arms(log, passes, arms)
+            return
         surroundings = Surroundings(await self._preflight(folder, spec), self._root)
         for text in surroundings.preflight.warnings(spec.arms):
             await log.record(LogLine("warning", text))
-        started_ns = time.perf_counter_ns()
-        passes = ArmPasses(log, self._artifacts, folder, started_ns, self._allow_code)
         if spec.blocks is None:
             attempts = Attempts(log, passes, self._quiet, self._root)
             await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)

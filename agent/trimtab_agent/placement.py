@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trimtab_agent.records import Check
-
-Places = Mapping[str, Mapping[str, int]]
-"""Where (an accelerator, perhaps with a detail in brackets) -> operator type -> how many."""
+from trimtab_agent.runtimes.operators import Places
 
 _NAME = "ACCELERATOR_USED"
 _MOST_TYPES = 6

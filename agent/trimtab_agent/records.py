@@ -84,7 +84,8 @@ class BlockSchedule:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """``blocks`` None: round-robin repeats; else two arms, interleaved.
+    """``blocks`` None: round-robin repeats; else two arms, interleaved. ``support_only``: each arm
+    is loaded and run once, and nothing is measured.
 
     ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back; ``sustain_ns`` None: as
     long as the policy says; at most one of the three is set.
@@ -101,6 +102,7 @@ class JobSpec:
     profile_operators: bool = False
     blocks: BlockSchedule | None = None
     sustain_ns: int | None = None
+    support_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ class ArmResult:
     operator_profile: Digest | None = None
     evaluation_failure: Failure | None = None
     failure: Failure | None = None
+    operators: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,8 @@ class Event:
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """``unavailable_reason`` empty: usable."""
+    """``unavailable_reason`` empty: usable. ``absent_accelerators``: those that the runtime knows
+    and this device lacks, each with what is missing."""
 
     name: str
     version: str
@@ -241,6 +245,7 @@ class RuntimeInfo:
     model_formats: tuple[str, ...]
     accelerators: tuple[str, ...]
     unavailable_reason: str = ""
+    absent_accelerators: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

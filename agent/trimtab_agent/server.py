@@ -83,7 +83,8 @@ def build_parts(settings: Settings) -> Parts:
     store = JobStore(state / "jobs", artifacts, settings.max_kept_jobs, _MAX_KEPT_BYTES)
     quiet = Quiet()
     scratch = state / "scratch"
-    runner = JobRunner(artifacts, scratch, quiet, settings.root, settings.allow_code_in_models)
+    allowed, caches = settings.allow_code_in_models, state / "caches"
+    runner = JobRunner(artifacts, scratch, quiet, settings.root, allowed, caches)
     inventory = Inventory(scratch, settings.display_name)
     queue = JobQueue(runner, store, settings.max_queued_jobs)
     return Parts(inventory, Jobs(store, queue, artifacts, inventory), artifacts, uploads, quiet)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Literal
 
 import torch
 from benchkit.resnet20 import fine_tuned, images
@@ -12,7 +13,7 @@ _BATCH = 128
 
 
 @cache
-def _images(split: str) -> tuple[Tensor, Tensor]:
+def _images(split: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
     return images(split)
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from trimtab_protos.failure import FailureClass
 
 from trimtab_agent.records import RuntimeInfo, TensorInfo
-from trimtab_agent.runtimes.operators import OperatorProfile
+from trimtab_agent.runtimes.operators import OperatorProfile, Places
+from trimtab_agent.runtimes.options import Values, listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class RuntimeMissing(WorkerError):
     failure_class = "device"
 
 
+class AcceleratorMissing(WorkerError):
+    """An accelerator that the runtime knows cannot be used on this device."""
+
+    failure_class = "device"
+
+
 @dataclass(frozen=True)
 class Quantization:
     """real = (stored - zero_point) * scale, per tensor."""
@@ -71,8 +78,10 @@ class RuntimeOptions:
     """``options`` are names of the runtime's own allow-list; any other is refused.
 
     ``profile_folder`` set: load so that ``Session.profile`` can tell operators' times, at whatever
-    that costs the latency; what the runtime writes meanwhile goes there. ``allow_code``: the
-    device's owner lets model files run code.
+    that costs the latency; what the runtime writes meanwhile goes there. ``cache_folder``: where
+    what it compiled may be kept for the next process; None: nowhere. ``tell_placement``: load so
+    that ``Session.placement`` can answer on the cpu too. ``allow_code``: the device's owner lets
+    model files run code.
     """
 
     accelerator: str = "cpu"
@@ -81,6 +90,8 @@ class RuntimeOptions:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     profile_folder: Path | None = None
     allow_code: bool = False
+    cache_folder: Path | None = None
+    tell_placement: bool = False
 
 
 class Session(ABC):
@@ -121,6 +132,10 @@ class Session(ABC):
         """
         return OperatorProfile((), "this runtime tells nothing of its operators")
 
+    def placement(self) -> Places:
+        """Where the runtime says that the graph's operators run; empty: it does not tell."""
+        return {}
+
     @abstractmethod
     def close(self) -> None:
         """Give the model's memory back as far as the runtime can; idempotent."""
@@ -129,6 +144,7 @@ class Session(ABC):
 class Runtime(ABC):
     """``formats`` empty: any file. ``option_values`` is the allow-list: option -> its values.
 
+    ``accelerator_options``: accelerator -> the options that it takes beside those.
     ``arena_unavailable``: why its arena's size is not known where no profile tells it.
     ``operators_told``: what a profile tells of operators; empty: nothing.
     """
@@ -136,6 +152,7 @@ class Runtime(ABC):
     name: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
     option_values: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    accelerator_options: ClassVar[Mapping[str, Mapping[str, Values]]] = {}
     arena_unavailable: ClassVar[str] = "this runtime does not tell what its arena holds"
     operators_told: ClassVar[str] = ""
 
@@ -159,6 +176,10 @@ class Runtime(ABC):
             RuntimeMissing: the library cannot be imported.
         """
 
+    def options_for(self, accelerator: str) -> Mapping[str, Values]:
+        """The allow-list for a run on ``accelerator``."""
+        return {**self.option_values, **self.accelerator_options.get(accelerator, {})}
+
     def check(self, options: RuntimeOptions, accelerators: tuple[str, ...]) -> None:
         """Raise ModelRefused for an accelerator that is not there or an option not allowed."""
         if options.accelerator not in accelerators:
@@ -166,14 +187,17 @@ class Runtime(ABC):
                 f"{self.name} has no accelerator {options.accelerator!r} on this device; "
                 f"it has: {', '.join(accelerators)}"
             )
+        known = self.options_for(options.accelerator)
         for name, value in options.options.items():
-            allowed = self.option_values.get(name)
+            allowed = known.get(name)
             if allowed is None:
-                known = ", ".join(self.option_values) or "none"
-                raise ModelRefused(f"{self.name} has no option {name!r}; allowed: {known}")
+                raise ModelRefused(
+                    f"{self.name} has no option {name!r} on {options.accelerator}; "
+                    f"allowed: {', '.join(known) or 'none'}"
+                )
             if value not in allowed:
                 raise ModelRefused(
-                    f"{self.name} option {name}={value!r}: allowed are {', '.join(allowed)}"
+                    f"{self.name} option {name}={value!r}: allowed: {listed(allowed)}"
                 )
 
     def _unavailable(self, reason: str) -> RuntimeInfo:

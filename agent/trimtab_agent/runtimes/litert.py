@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -20,9 +20,17 @@ from trimtab_agent.runtimes.base import (
     TensorSpec,
 )
 from trimtab_agent.runtimes.litert_compiled import TRIED_RELEASES, CompiledModelError
-from trimtab_agent.runtimes.litert_operators import operators
+from trimtab_agent.runtimes.litert_delegates import delegates, load, missing
+from trimtab_agent.runtimes.litert_operators import DELEGATED, operators
 from trimtab_agent.runtimes.litert_profile import profile_compiled
-from trimtab_agent.runtimes.operators import OperatorProfile
+from trimtab_agent.runtimes.operators import (
+    OperatorProfile,
+    Places,
+    fallback_warning,
+    left_out,
+    places_of,
+)
+from trimtab_agent.runtimes.options import Values
 from trimtab_agent.runtimes.reasons import one_line, refusal
 
 if TYPE_CHECKING:
@@ -34,7 +42,6 @@ _PACKAGES = (
     ("tflite_runtime", "tflite_runtime.interpreter", "tflite-runtime"),
     ("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
 )
-_ACCELERATORS = ("cpu",)
 _NUMBERS = "fiub"  # numpy's kinds
 _NO_TIMES = "LiteRT's Python interpreter does not tell the times of its operators"
 
@@ -45,19 +52,26 @@ class _Library:
     version: str
     interpreter: Callable[..., Any]
     resolvers: Any
+    load_delegate: Callable[..., Any]
 
 
 class LiteRtSession(Session):
     """``no_times_because``: why its compiled model cannot tell operators' times in its place."""
 
-    def __init__(self, interpreter: Any, model: Path, thread_count: int) -> None:
+    def __init__(
+        self, interpreter: Any, model: Path, thread_count: int, accelerator: str, tell: bool
+    ) -> None:
         self.no_times_because = ""
         self._interpreter = interpreter
         self._model = model
         self._thread_count = thread_count
         self._folder = model.parent
-        self.accelerator_used = "cpu"
         self._read_details()
+        self._ran_on = DELEGATED if accelerator == "cpu" else accelerator
+        self._places = self._ask_places() if tell or accelerator != "cpu" else {}
+        total, elsewhere, _ = left_out(accelerator, self._places)
+        self.accelerator_used = "cpu" if total and elsewhere == total else accelerator
+        self.warnings = fallback_warning(accelerator, self._places)
 
     def bind(self, inputs: Tensors) -> None:
         with_shapes = {name: tuple(array.shape) for name, array in inputs.items()}
@@ -85,7 +99,7 @@ class LiteRtSession(Session):
     def profile(self, run_count: int, chosen: Collection[int]) -> OperatorProfile:
         """Where there are no times: only which operators the delegate took."""
         try:
-            found = operators(self._interpreter)
+            found = operators(self._interpreter, self._ran_on)
         except AttributeError:
             return OperatorProfile((), f"{_NO_TIMES}, this version not even their names")
         if self.no_times_because:
@@ -96,6 +110,9 @@ class LiteRtSession(Session):
             return replace(times, measured=found)
         except CompiledModelError as error:
             return OperatorProfile(found, f"{_NO_TIMES}, and its compiled model neither: {error}")
+
+    def placement(self) -> Places:
+        return self._places
 
     def close(self) -> None:
         self._interpreter = None
@@ -111,6 +128,12 @@ class LiteRtSession(Session):
             raise refusal(error, self._folder, f"it does not take {asked}") from error
         self._shapes.update(shapes)
         self.no_times_because = "its compiled model is profiled in the file's own shapes only"
+
+    def _ask_places(self) -> Places:
+        try:
+            return places_of(operators(self._interpreter, self._ran_on))
+        except AttributeError:  # this version does not tell
+            return {}
 
     def _read_details(self) -> None:
         inputs = self._interpreter.get_input_details()
@@ -136,22 +159,44 @@ class LiteRt(Runtime):
             library = _import()
         except RuntimeMissing as error:
             return self._unavailable(str(error))
-        return RuntimeInfo(self.name, library.version, library.package, self.formats, _ACCELERATORS)
+        absent = {name: missing(each) for name, each in delegates().items()}
+        return RuntimeInfo(
+            name=self.name,
+            version=library.version,
+            package=library.package,
+            model_formats=self.formats,
+            accelerators=("cpu", *(name for name, reason in absent.items() if not reason)),
+            absent_accelerators={name: reason for name, reason in absent.items() if reason},
+        )
+
+    def options_for(self, accelerator: str) -> Mapping[str, Values]:
+        """XNNPACK is a delegate too: beside another one, who took what could not be told."""
+        if accelerator == "cpu":
+            return self.option_values
+        known = delegates().get(accelerator)
+        return {} if known is None else known.options
 
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()
-        self.check(options, _ACCELERATORS)
+        known = delegates()
+        self.check(options, ("cpu", *known))
         settings: dict[str, Any] = {"num_threads": options.thread_count}
-        if options.options.get("xnnpack") == "off":
+        if options.accelerator != "cpu" or options.options.get("xnnpack") == "off":
             settings["experimental_op_resolver_type"] = (
                 library.resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             )
+        if options.accelerator != "cpu":
+            name = options.accelerator
+            delegate = load(library.load_delegate, name, known[name], options.options)
+            settings["experimental_delegates"] = [delegate]
         try:
             interpreter = library.interpreter(model_path=str(path), **settings)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError, MemoryError) as error:
             raise refusal(error, path.parent) from error
-        session = LiteRtSession(interpreter, path, options.thread_count)
+        session = LiteRtSession(
+            interpreter, path, options.thread_count, options.accelerator, options.tell_placement
+        )
         session.no_times_because = _no_times_because(library, options)
         known = {spec.name for spec in session.inputs}
         wanted = {name: shape for name, shape in options.input_shapes.items() if name in known}
@@ -164,6 +209,8 @@ def _no_times_because(library: _Library, options: RuntimeOptions) -> str:
     if library.package != "ai_edge_litert" or not library.version.startswith(TRIED_RELEASES):
         tried = ", ".join(f"{release}x" for release in TRIED_RELEASES)
         return f"the profile of its compiled model is known for ai-edge-litert {tried} only"
+    if options.accelerator != "cpu":
+        return "its compiled model is not profiled with a delegate from a library"
     if options.options.get("xnnpack") == "off":
         return "its compiled model is profiled with XNNPACK only"
     return ""
@@ -178,7 +225,9 @@ def _import() -> _Library:
             reasons.append(f"{package}: {one_line(str(error))}")
             continue
         version = _version(package, distribution)
-        return _Library(package, version, module.Interpreter, module.OpResolverType)
+        return _Library(
+            package, version, module.Interpreter, module.OpResolverType, module.load_delegate
+        )
     raise RuntimeMissing(f"no LiteRT package can be imported ({'; '.join(reasons)})")
 
 

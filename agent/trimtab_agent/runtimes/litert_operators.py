@@ -22,8 +22,11 @@ class Node:
     outputs: tuple[int, ...]
 
 
-def operators(interpreter: Any) -> tuple[Operator, ...]:
-    """In the file's order, without times. Raises AttributeError where the package is too old."""
+def operators(interpreter: Any, delegate: str = DELEGATED) -> tuple[Operator, ...]:
+    """In the file's order, without times. Raises AttributeError where the package is too old.
+
+    ``delegate``: where those ran that a delegate took.
+    """
     nodes = [
         Node(str(each["op_name"]), _tensors(each["inputs"]), _tensors(each["outputs"]))
         for each in interpreter._get_ops_details()
@@ -34,7 +37,7 @@ def operators(interpreter: Any) -> tuple[Operator, ...]:
         Operator(
             type=node.type,
             name=names.get(node.outputs[0], "") if node.outputs else "",
-            ran_on=DELEGATED if position in taken else BUILT_IN,
+            ran_on=delegate if position in taken else BUILT_IN,
             count=1.0,
             duration_ns=None,
         )

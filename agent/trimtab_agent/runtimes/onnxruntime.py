@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab_agent.records import RuntimeInfo, TensorInfo
 from trimtab_agent.runtimes.base import (
+    AcceleratorMissing,
     ModelRefused,
     Runtime,
     RuntimeMissing,
@@ -16,9 +17,18 @@ from trimtab_agent.runtimes.base import (
     Session,
     TensorSpec,
 )
+from trimtab_agent.runtimes.onnxruntime_placement import TELL_PLACEMENT, assigned
 from trimtab_agent.runtimes.onnxruntime_profile import read_profile
-from trimtab_agent.runtimes.operators import OperatorProfile
+from trimtab_agent.runtimes.onnxruntime_providers import (
+    ACCELERATORS,
+    ONLY_THERE,
+    OPTIONS,
+    PROVIDERS,
+    provider_list,
+)
+from trimtab_agent.runtimes.operators import OperatorProfile, Places, fallback_warning, left_out
 from trimtab_agent.runtimes.reasons import one_line, refusal
+from trimtab_agent.runtimes.standard_error import Overheard, overhear
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensor, Tensors
@@ -37,20 +47,6 @@ _DTYPES = {
     "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
 }
-# AzureExecutionProvider is no accelerator: it sends the inputs to a server.
-_ACCELERATORS = {
-    "CPUExecutionProvider": "cpu",
-    "CUDAExecutionProvider": "cuda",
-    "TensorrtExecutionProvider": "tensorrt",
-    "OpenVINOExecutionProvider": "openvino",
-    "CoreMLExecutionProvider": "coreml",
-    "NnapiExecutionProvider": "nnapi",
-    "QNNExecutionProvider": "qnn",
-    "XnnpackExecutionProvider": "xnnpack",
-    "DmlExecutionProvider": "directml",
-    "MIGraphXExecutionProvider": "migraphx",
-    "ACLExecutionProvider": "acl",
-}
 _OPTIMIZATION_LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -61,7 +57,9 @@ _SEVERITY_ERROR = 3
 
 
 class OnnxSession(Session):
-    def __init__(self, session: Any, folder: Path) -> None:
+    """``places``: what the session said of its operators' placement, where it was asked."""
+
+    def __init__(self, session: Any, folder: Path, places: Places, accelerator: str) -> None:
         self._session: Any = session
         self._binding: Any = None
         self._folder = folder
@@ -71,9 +69,10 @@ class OnnxSession(Session):
         self._free_each_run = False
         self.inputs = tuple(_spec(node) for node in session.get_inputs())
         self.outputs = tuple(_spec(node) for node in session.get_outputs())
-        providers = session.get_providers()
-        self.accelerator_used = _ACCELERATORS.get(providers[0], providers[0])
-        self.warnings = _warnings(session)
+        self._places = places
+        total, elsewhere, _ = left_out(accelerator, places)
+        self.accelerator_used = "cpu" if total and elsewhere == total else accelerator
+        self.warnings = (*_warnings(session), *fallback_warning(accelerator, places))
 
     def bind(self, inputs: Tensors) -> None:
         if {name: array.shape for name, array in inputs.items()} != self._shapes:
@@ -107,10 +106,13 @@ class OnnxSession(Session):
             for spec, value in zip(self.outputs, values, strict=True)
         }
 
+    def placement(self) -> Places:
+        return self._places
+
     def profile(self, run_count: int, chosen: Collection[int]) -> OperatorProfile:
         trace = Path(self._session.end_profiling())
         try:
-            return read_profile(trace, run_count, chosen, _ACCELERATORS)
+            return read_profile(trace, run_count, chosen, ACCELERATORS)
         finally:
             trace.unlink(missing_ok=True)
 
@@ -172,28 +174,57 @@ class OnnxRuntime(Runtime):
         "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),
         "allow_spinning": ("0", "1"),
     }
+    accelerator_options = OPTIONS
 
     def availability(self) -> RuntimeInfo:
         try:
             library = _import()
         except RuntimeMissing as error:
             return self._unavailable(str(error))
+        there = _accelerators(library)
         return RuntimeInfo(
-            self.name, library.__version__, "onnxruntime", self.formats, _accelerators(library)
+            name=self.name,
+            version=library.__version__,
+            package="onnxruntime",
+            model_formats=self.formats,
+            accelerators=there,
+            absent_accelerators={
+                name: _not_built_in(library, name) for name in PROVIDERS if name not in there
+            },
         )
 
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()
-        self.check(options, _accelerators(library))
-        provider = next(key for key, name in _ACCELERATORS.items() if name == options.accelerator)
-        providers = list(dict.fromkeys((provider, "CPUExecutionProvider")))
-        try:
-            session = library.InferenceSession(
-                str(path), _session_options(library, options), providers=providers
-            )
-        except Exception as error:  # its exception classes derive from Exception alone
-            raise refusal(error, path.parent) from error
-        return OnnxSession(session, path.parent)
+        there = _accelerators(library)
+        if options.accelerator in PROVIDERS and options.accelerator not in there:
+            raise AcceleratorMissing(_not_built_in(library, options.accelerator))
+        self.check(options, there)
+        with overhear(options.accelerator != "cpu") as heard:
+            session = _create(library, path, options, heard)
+        _check_set_up(session, options.accelerator, heard, path.parent)
+        return OnnxSession(session, path.parent, assigned(session), options.accelerator)
+
+
+def _create(library: Any, path: Path, options: RuntimeOptions, heard: Overheard) -> Any:
+    """Without ONNX Runtime's own second try, on the cpu, which would hide why the first failed."""
+    try:
+        return library.InferenceSession(
+            str(path),
+            _session_options(library, options),
+            providers=provider_list(options),
+            disable_fallback=options.accelerator != "cpu",
+        )
+    except Exception as error:  # its exception classes derive from Exception alone
+        raise refusal(error, path.parent) from error
+
+
+def _check_set_up(session: Any, accelerator: str, heard: Overheard, folder: Path) -> None:
+    """ONNX Runtime leaves out a provider that it cannot set up, and says why in its log alone."""
+    name = PROVIDERS[accelerator].name
+    if name in session.get_providers():
+        return
+    reason = heard.error() or "ONNX Runtime left it out and did not say why"
+    raise AcceleratorMissing(f"{accelerator} cannot be set up here: {one_line(reason, folder)}")
 
 
 def _import() -> Any:
@@ -207,15 +238,26 @@ def _import() -> Any:
 
 def _accelerators(library: Any) -> tuple[str, ...]:
     present = set(library.get_available_providers())
-    return tuple(name for provider, name in _ACCELERATORS.items() if provider in present)
+    return tuple(name for name, each in PROVIDERS.items() if each.name in present)
+
+
+def _not_built_in(library: Any, accelerator: str) -> str:
+    """What is missing for an accelerator that this library was built without."""
+    where = PROVIDERS[accelerator].package
+    return f"this onnxruntime {library.__version__} is built without {accelerator}; {where}"
 
 
 def _session_options(library: Any, options: RuntimeOptions) -> Any:
     settings = library.SessionOptions()
     settings.log_severity_level = _SEVERITY_ERROR
-    settings.intra_op_num_threads = options.thread_count
+    own_pool = PROVIDERS[options.accelerator].one_thread
+    settings.intra_op_num_threads = 1 if own_pool else options.thread_count
     settings.inter_op_num_threads = 1
-    spinning = options.options.get("allow_spinning")
+    if options.options.get(ONLY_THERE) is not None:
+        settings.add_session_config_entry(f"session.{ONLY_THERE}", options.options[ONLY_THERE])
+    if options.accelerator != "cpu" or options.tell_placement:
+        settings.add_session_config_entry(TELL_PLACEMENT, "1")
+    spinning = options.options.get("allow_spinning", "0" if own_pool else None)
     if spinning is not None:
         settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     level = options.options.get("graph_optimization_level")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+Places = Mapping[str, Mapping[str, int]]
+"""Where (an accelerator, perhaps with a detail in brackets) -> operator type -> how many."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,32 @@ class OperatorProfile:
     p50_ns: float | None = None
     measured: tuple[Operator, ...] = ()
     arena_bytes: int | None = None
+
+
+def places_of(operators: Sequence[Operator]) -> Places:
+    places: dict[str, Counter[str]] = defaultdict(Counter)
+    for operator in operators:
+        places[operator.ran_on][operator.type] += 1
+    return {place: dict(types) for place, types in places.items()}
+
+
+def left_out(accelerator: str, places: Places) -> tuple[int, int, Mapping[str, int]]:
+    """How many operators there are, how many run elsewhere than asked, and those by type."""
+    elsewhere: Counter[str] = Counter()
+    for place, types in places.items():
+        if place.partition(" ")[0] != accelerator:
+            elsewhere.update(types)
+    total = sum(sum(types.values()) for types in places.values())
+    return total, sum(elsewhere.values()), dict(elsewhere.most_common())
+
+
+def fallback_warning(accelerator: str, places: Places) -> tuple[str, ...]:
+    """One line where operators run elsewhere than asked; none where all run there."""
+    total, count, types = left_out(accelerator, places)
+    if not count:
+        return ()
+    named = ", ".join(f"{number} {name}" for name, number in types.items())
+    return (f"{count} of {total} operators run elsewhere than on {accelerator}: {named}",)
 
 
 def middle_half(latencies: Sequence[int]) -> frozenset[int]:

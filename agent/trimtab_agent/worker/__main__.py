@@ -33,6 +33,8 @@ def run_task(task: WorkerTask, channel: Channel) -> None:
         from trimtab_agent.worker.evaluate import evaluate as work
     elif task.mode == "profile":
         from trimtab_agent.worker.profile import profile_operators as work
+    elif task.mode == "check":
+        from trimtab_agent.worker.check import check_support as work
     elif task.mode == "describe":
         from trimtab_agent.worker.describe import describe as work
     else:

@@ -26,6 +26,8 @@ from trimtab_agent.worker.inputs import (
 )
 from trimtab_agent.worker.messages import WorkerTask
 
+_TELL_OPERATORS = ("profile", "check")
+
 
 @dataclass(frozen=True)
 class Started:
@@ -62,14 +64,16 @@ def import_runtime(task: WorkerTask) -> tuple[Runtime, RuntimeInfo]:
 
 def load_session(runtime: Runtime, task: WorkerTask) -> tuple[Session, int]:
     """The session and how long loading took, in nanoseconds (the import is not in it)."""
-    folder = Path(task.outputs_path).parent if task.mode == "profile" else None
+    folder = Path(task.outputs_path).parent if task.mode in _TELL_OPERATORS else None
     options = RuntimeOptions(
-        task.accelerator,
-        task.thread_count,
-        task.runtime_options,
-        task.input_shapes,
-        folder,
-        task.allow_code_in_models,
+        accelerator=task.accelerator,
+        thread_count=task.thread_count,
+        options=task.runtime_options,
+        input_shapes=task.input_shapes,
+        profile_folder=folder,
+        cache_folder=Path(task.cache_path) if task.cache_path else None,
+        tell_placement=task.mode == "check",
+        allow_code=task.allow_code_in_models,
     )
     start = time.perf_counter_ns()
     session = runtime.load(Path(task.model_path), options)
@@ -96,6 +100,7 @@ def loaded_fields(session: Session, info: RuntimeInfo, load_ns: int) -> dict[str
         "inputs": _infos(session.inputs),
         "outputs": _infos(session.outputs),
         "warnings": list(session.warnings),
+        "places": session.placement(),
     }
 
 

@@ -14,7 +14,8 @@ kinds and their fields:
 
 - ``phase``: phase
 - ``loaded``: load_ns, runtime_version, runtime_package, accelerator_used, inputs, outputs
-  (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened)
+  (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened), places
+  ({where: {operator type: count}} as the runtime tells it, empty where it does not)
 - ``first_inference``: duration_ns
 - ``warmed_up``: count, duration_ns, fastest_ns, settled, spread (the last two null where steadiness
   was not asked for or could not be seen)
@@ -30,6 +31,8 @@ kinds and their fields:
 - ``periods``: rate_hz, taken, missed, latest_start_ns (only where there is a rate)
 - ``profiled``: places ({where: {operator type: count}}), arena_bytes (null where the runtime does
   not tell); the profile stands in ``outputs_path``
+- ``checked``: places, as in ``loaded`` or as a profile of the one run tells them; unavailable (why
+  there are none)
 - ``evaluated``: sample_count; the outputs stand in ``outputs_path``
 - ``runtimes``: runtimes (list of RuntimeInfo as dicts), the answer to mode "describe"
 - ``failed``: failure_class, message
@@ -44,7 +47,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SAMPLES_PER_MESSAGE = 8192
-Mode = Literal["repeat", "blocks", "memory", "evaluate", "profile", "describe"]
+Mode = Literal["repeat", "blocks", "memory", "evaluate", "profile", "check", "describe"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class WorkerTask:
     ``clock_origin_ns``: the job's start on ``time.perf_counter_ns`` (CLOCK_MONOTONIC, the same in
     every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
     (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
-    ``sustain_ns`` None: no sustained load.
+    ``sustain_ns`` None: no sustained load. ``cache_path``: the agent's folder for what runtimes
+    compile.
     """
 
     mode: Mode
@@ -86,6 +90,7 @@ class WorkerTask:
     rate_hz: float | None = None
     sustain_ns: int | None = None
     allow_code_in_models: bool = False
+    cache_path: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from trimtab_agent.measure import warm_up
 from trimtab_agent.runtimes.base import Session
-from trimtab_agent.runtimes.operators import Operator, OperatorProfile, middle_half
+from trimtab_agent.runtimes.operators import OperatorProfile, middle_half, places_of
 from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.loading import import_runtime, load_session, prepare_inputs
 from trimtab_agent.worker.messages import WorkerTask
@@ -38,7 +37,7 @@ def profile_operators(task: WorkerTask, channel: Channel) -> None:
     profile = session.profile(len(latencies), middle_half(latencies))
     session.close()
     _write(Path(task.outputs_path), profile, latencies)
-    places = _places(profile.measured or profile.operators)
+    places = places_of(profile.measured or profile.operators)
     channel.send("profiled", places=places, arena_bytes=profile.arena_bytes)
 
 
@@ -70,10 +69,3 @@ def _write(path: Path, profile: OperatorProfile, latencies: Sequence[int]) -> No
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def _places(operators: Sequence[Operator]) -> dict[str, dict[str, int]]:
-    places: dict[str, Counter[str]] = defaultdict(Counter)
-    for operator in operators:
-        places[operator.ran_on][operator.type] += 1
-    return {place: dict(types) for place, types in places.items()}

@@ -171,6 +171,7 @@ class BenchmarkSpec(google.protobuf.message.Message):
     INPUTS_FIELD_NUMBER: builtins.int
     ROUND_ROBIN_FIELD_NUMBER: builtins.int
     INTERLEAVED_FIELD_NUMBER: builtins.int
+    SUPPORT_CHECK_FIELD_NUMBER: builtins.int
     SINGLE_STREAM_FIELD_NUMBER: builtins.int
     OFFLINE_FIELD_NUMBER: builtins.int
     PERIODIC_FIELD_NUMBER: builtins.int
@@ -192,6 +193,8 @@ class BenchmarkSpec(google.protobuf.message.Message):
     def round_robin(self) -> global___RoundRobin: ...
     @property
     def interleaved(self) -> global___Interleaved: ...
+    @property
+    def support_check(self) -> global___SupportCheck: ...
     @property
     def single_stream(self) -> global___SingleStream: ...
     @property
@@ -215,6 +218,7 @@ class BenchmarkSpec(google.protobuf.message.Message):
         inputs: trimtab_protos.v1.artifact_pb2.Digest | None = ...,
         round_robin: global___RoundRobin | None = ...,
         interleaved: global___Interleaved | None = ...,
+        support_check: global___SupportCheck | None = ...,
         single_stream: global___SingleStream | None = ...,
         offline: global___Offline | None = ...,
         periodic: global___Periodic | None = ...,
@@ -225,12 +229,12 @@ class BenchmarkSpec(google.protobuf.message.Message):
         profile_operators: builtins.bool = ...,
         input_seed: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["evaluation", b"evaluation", "inputs", b"inputs", "interleaved", b"interleaved", "offline", b"offline", "periodic", b"periodic", "policy", b"policy", "round_robin", b"round_robin", "scenario", b"scenario", "schedule", b"schedule", "single_stream", b"single_stream", "sustained", b"sustained"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["arms", b"arms", "evaluation", b"evaluation", "input_seed", b"input_seed", "inputs", b"inputs", "interleaved", b"interleaved", "offline", b"offline", "periodic", b"periodic", "policy", b"policy", "profile_operators", b"profile_operators", "round_robin", b"round_robin", "scenario", b"scenario", "schedule", b"schedule", "sensors", b"sensors", "single_stream", b"single_stream", "sustained", b"sustained"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["evaluation", b"evaluation", "inputs", b"inputs", "interleaved", b"interleaved", "offline", b"offline", "periodic", b"periodic", "policy", b"policy", "round_robin", b"round_robin", "scenario", b"scenario", "schedule", b"schedule", "single_stream", b"single_stream", "support_check", b"support_check", "sustained", b"sustained"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["arms", b"arms", "evaluation", b"evaluation", "input_seed", b"input_seed", "inputs", b"inputs", "interleaved", b"interleaved", "offline", b"offline", "periodic", b"periodic", "policy", b"policy", "profile_operators", b"profile_operators", "round_robin", b"round_robin", "scenario", b"scenario", "schedule", b"schedule", "sensors", b"sensors", "single_stream", b"single_stream", "support_check", b"support_check", "sustained", b"sustained"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["scenario", b"scenario"]) -> typing.Literal["single_stream", "offline", "periodic", "sustained"] | None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["schedule", b"schedule"]) -> typing.Literal["round_robin", "interleaved"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["schedule", b"schedule"]) -> typing.Literal["round_robin", "interleaved", "support_check"] | None: ...
 
 global___BenchmarkSpec = BenchmarkSpec
 
@@ -285,6 +289,21 @@ class Interleaved(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["block_duration", b"block_duration", "blocks_per_repeat", b"blocks_per_repeat", "discard_count", b"discard_count", "repeat_count", b"repeat_count"]) -> None: ...
 
 global___Interleaved = Interleaved
+
+@typing.final
+class SupportCheck(google.protobuf.message.Message):
+    """One process an arm loads the model and runs it once; nothing is timed. What came
+    of it stands in ArmResult.error and ArmResult.operators. There is no memory pass,
+    no evaluation and no profile.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___SupportCheck = SupportCheck
 
 @typing.final
 class SingleStream(google.protobuf.message.Message):
@@ -629,6 +648,7 @@ class ArmResult(google.protobuf.message.Message):
     EVALUATION_ERROR_FIELD_NUMBER: builtins.int
     INPUTS_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
+    OPERATORS_FIELD_NUMBER: builtins.int
     arm: builtins.str
     sample_count: builtins.int
     accelerator_used: builtins.str
@@ -679,6 +699,12 @@ class ArmResult(google.protobuf.message.Message):
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TensorInfo]: ...
     @property
     def outputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TensorInfo]: ...
+    @property
+    def operators(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___OperatorCount]:
+        """Of a support check: where the runtime itself says that the model's operators run.
+        Why there are none: unavailable["operators"].
+        """
+
     def __init__(
         self,
         *,
@@ -700,11 +726,35 @@ class ArmResult(google.protobuf.message.Message):
         evaluation_error: google.rpc.status_pb2.Status | None = ...,
         inputs: collections.abc.Iterable[global___TensorInfo] | None = ...,
         outputs: collections.abc.Iterable[global___TensorInfo] | None = ...,
+        operators: collections.abc.Iterable[global___OperatorCount] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "evaluation_error", b"evaluation_error", "evaluation_outputs", b"evaluation_outputs", "memory", b"memory", "operator_profile", b"operator_profile"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accelerator_used", b"accelerator_used", "arm", b"arm", "checks", b"checks", "conditions", b"conditions", "error", b"error", "evaluation_error", b"evaluation_error", "evaluation_outputs", b"evaluation_outputs", "first_inference_duration_ns", b"first_inference_duration_ns", "inputs", b"inputs", "io_duration_ns", b"io_duration_ns", "load_duration_ns", b"load_duration_ns", "memory", b"memory", "operator_profile", b"operator_profile", "outputs", b"outputs", "runtime_package", b"runtime_package", "runtime_version", b"runtime_version", "sample_count", b"sample_count", "unavailable", b"unavailable"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator_used", b"accelerator_used", "arm", b"arm", "checks", b"checks", "conditions", b"conditions", "error", b"error", "evaluation_error", b"evaluation_error", "evaluation_outputs", b"evaluation_outputs", "first_inference_duration_ns", b"first_inference_duration_ns", "inputs", b"inputs", "io_duration_ns", b"io_duration_ns", "load_duration_ns", b"load_duration_ns", "memory", b"memory", "operator_profile", b"operator_profile", "operators", b"operators", "outputs", b"outputs", "runtime_package", b"runtime_package", "runtime_version", b"runtime_version", "sample_count", b"sample_count", "unavailable", b"unavailable"]) -> None: ...
 
 global___ArmResult = ArmResult
+
+@typing.final
+class OperatorCount(google.protobuf.message.Message):
+    """Where: the accelerator, and in brackets what of it ("cpu (XNNPACK)")."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RAN_ON_FIELD_NUMBER: builtins.int
+    TYPE_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    ran_on: builtins.str
+    type: builtins.str
+    count: builtins.int
+    def __init__(
+        self,
+        *,
+        ran_on: builtins.str = ...,
+        type: builtins.str = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "ran_on", b"ran_on", "type", b"type"]) -> None: ...
+
+global___OperatorCount = OperatorCount
 
 @typing.final
 class TensorInfo(google.protobuf.message.Message):

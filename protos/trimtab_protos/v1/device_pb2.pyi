@@ -143,12 +143,29 @@ global___CpuCluster = CpuCluster
 class RuntimeInfo(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class AbsentAcceleratorsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     NAME_FIELD_NUMBER: builtins.int
     VERSION_FIELD_NUMBER: builtins.int
     MODEL_FORMATS_FIELD_NUMBER: builtins.int
     ACCELERATORS_FIELD_NUMBER: builtins.int
     UNAVAILABLE_REASON_FIELD_NUMBER: builtins.int
     PACKAGE_FIELD_NUMBER: builtins.int
+    ABSENT_ACCELERATORS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Registry key, for example "litert" or "onnxruntime"."""
     version: builtins.str
@@ -160,6 +177,10 @@ class RuntimeInfo(google.protobuf.message.Message):
     def model_formats(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     @property
     def accelerators(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def absent_accelerators(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Accelerators that this runtime knows and this device lacks: name -> what is missing."""
+
     def __init__(
         self,
         *,
@@ -169,8 +190,9 @@ class RuntimeInfo(google.protobuf.message.Message):
         accelerators: collections.abc.Iterable[builtins.str] | None = ...,
         unavailable_reason: builtins.str = ...,
         package: builtins.str = ...,
+        absent_accelerators: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accelerators", b"accelerators", "model_formats", b"model_formats", "name", b"name", "package", b"package", "unavailable_reason", b"unavailable_reason", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["absent_accelerators", b"absent_accelerators", "accelerators", b"accelerators", "model_formats", b"model_formats", "name", b"name", "package", b"package", "unavailable_reason", b"unavailable_reason", "version", b"version"]) -> None: ...
 
 global___RuntimeInfo = RuntimeInfo
 
