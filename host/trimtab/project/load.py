@@ -77,6 +77,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         measure=tables.measure,
         requirements=_within(("require",), lambda: requirements(tables.require)),
         objective=_within(("prefer",), lambda: objective(tables.prefer)),
+        robustness=tables.robustness,
     )
 
 
