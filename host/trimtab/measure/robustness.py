@@ -193,15 +193,18 @@ def _check(result: Result, against: _Against, found: Robustness) -> tuple[Check,
         return (Check(CHECK_NAME, "unknown", False, concerns, seen, _TOO_FEW_ADVICE),)
     if found.collapsed:
         return (Check(CHECK_NAME, "failed", False, concerns, collapsed_text(found), _ADVICE),)
-    return (Check(CHECK_NAME, "passed", False, concerns, _passed_text(found, found.worst)),)
+    return (Check(CHECK_NAME, "passed", False, concerns, _passed_text(found)),)
 
 
-def _passed_text(found: Robustness, worst: ClassAccuracy) -> str:
+def _passed_text(found: Robustness) -> str:
     few = sum(not each.enough for each in found.per_class)
-    seen = (
-        f"the worst is class {worst.label}: {worst.float_accuracy:.4f} to {worst.accuracy:.4f} "
-        f"on {worst.count} samples; all samples by {(found.mean_drop or 0.0) + 0.0:.4f}"
-    )
+    worst = found.worst_fallen
+    seen = "no class fell"
+    if worst is not None:
+        seen = (
+            f"at most {collapse_text(worst)} on {worst.count} samples; "
+            f"all samples by {(found.mean_drop or 0.0) + 0.0:.4f}"
+        )
     return f"{seen}; {few} of {len(found.per_class)} classes have too few to tell" if few else seen
 
 

@@ -64,6 +64,12 @@ class Robustness:
         return min(judged, key=lambda each: each.change or 0.0, default=None)
 
     @property
+    def worst_fallen(self) -> ClassAccuracy | None:
+        """That class where it lost anything at all."""
+        worst = self.worst
+        return worst if worst is not None and (worst.change or 0.0) < 0 else None
+
+    @property
     def collapsed(self) -> tuple[ClassAccuracy, ...]:
         """The largest fall first."""
         fallen = [each for each in self.per_class if each.collapsed]

@@ -18,6 +18,7 @@ class ClassCell:
     """``text``: the change in points. ``shade``: 0 to 100; ``lost``: for worse."""
 
     text: str
+    interval: str
     title: str
     shade: int
     lost: bool
@@ -85,7 +86,7 @@ def robustness_json(found: Robustness | None) -> dict[str, Any] | None:
         "reason": found.reason,
         "mean_drop": found.mean_drop,
         "per_class": [_class_json(each) for each in found.per_class],
-        "worst_class": found.worst.label if found.worst is not None else None,
+        "worst_class": found.worst_fallen.label if found.worst_fallen is not None else None,
         "collapsed_classes": [each.label for each in found.collapsed],
         "corruptions_reason": found.corruptions_reason,
         "severity": found.severity,
@@ -94,10 +95,12 @@ def robustness_json(found: Robustness | None) -> dict[str, Any] | None:
 
 
 def worst_text(found: Robustness) -> str:
-    """``8: 0.9722 to 0.9444``, or that there are too few samples."""
-    worst = found.worst
-    if worst is None:
+    """``8: 0.9722 to 0.9444``, that none fell, or that there are too few samples."""
+    if found.worst is None:
         return "too few samples to tell"
+    worst = found.worst_fallen
+    if worst is None:
+        return "none fell"
     return f"{worst.label}: {worst.float_accuracy:.4f} to {worst.accuracy:.4f}"
 
 
@@ -151,16 +154,18 @@ def _class_row(label: str, found: Robustness, shown: Sequence[tuple[str, int]]) 
 
 def _class_cell(each: ClassAccuracy | None) -> ClassCell:
     if each is None or each.change is None:
-        return ClassCell(MISSING, "", 0, False, False, False)
+        return ClassCell(MISSING, "", "", 0, False, False, False)
     points = 100 * each.change
     title = f"{each.float_accuracy:.4f} to {each.accuracy:.4f} on {each.count} samples"
+    interval = ""
     if each.ci95 is not None:
-        low, high = (100 * end for end in each.ci95)
-        title += f", change [{low:.1f}, {high:.1f}] points"
+        low, high = (_points(100 * end, 0) for end in each.ci95)
+        interval = f"[{low}, {high}]"
     if not each.enough:
         title += "; too few samples to tell a fall from chance"
     return ClassCell(
         text=_points(points),
+        interval=interval,
         title=title,
         shade=round(min(1.0, abs(points) / _FULL_COLOUR_POINTS) * 100),
         lost=points < 0,
@@ -169,9 +174,9 @@ def _class_cell(each: ClassAccuracy | None) -> ClassCell:
     )
 
 
-def _points(points: float) -> str:
+def _points(points: float, places: int = 1) -> str:
     """With a sign, and a zero without one."""
-    shown = f"{points:+.1f}"
+    shown = f"{points:+.{places}f}"
     return "0" if float(shown) == 0 else shown.replace("-", "−")
 
 

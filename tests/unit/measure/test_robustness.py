@@ -266,3 +266,11 @@ def test_a_replay_keeps_what_came_of_outputs_that_are_not_kept(measured: Measure
         assert new.metrics["worst_class_drop"] == old.metrics["worst_class_drop"]
         assert new.metrics["robust_accuracy"] == old.metrics["robust_accuracy"]
         assert check_of(new) == check_of(old)
+
+
+def test_where_no_class_fell_none_is_named_the_worst(measured: Measured) -> None:
+    given = {"float": {"logits": scores(FLOAT)}, "same": {"logits": scores(FLOAT)}}
+    _, same = measured(given, evaluation(()))
+    assert found(same).worst_fallen is None
+    assert check_of(same).seen == "no class fell"
+    assert same.metrics["worst_class_drop"].value == 0.0
