@@ -77,6 +77,18 @@ METRICS: dict[str, MetricInfo] = {
             1.0,
             open_lower=True,
         ),
+        MetricInfo(
+            "worst_class_drop",
+            "fraction",
+            "lower",
+            "accuracy_drop of the class that lost most",
+            -1.0,
+            1.0,
+            open_lower=True,
+        ),
+        MetricInfo(
+            "robust_accuracy", "fraction", "higher", "mean accuracy on corrupted inputs", 0.0, 1.0
+        ),
         _not_negative("accuracy_retention", "", "higher", "accuracy over the float model's"),
         _positive("compression_ratio", "", "higher", "size of the float model over this one's"),
         _positive("speedup", "", "higher", "median latency of the float model over this one's"),

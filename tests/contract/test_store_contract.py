@@ -14,6 +14,8 @@ from trimtab.records import (
     Artifact,
     ArtifactFile,
     Check,
+    ClassAccuracy,
+    CorruptedAccuracy,
     Decision,
     DeviceDecision,
     DeviceRef,
@@ -25,6 +27,7 @@ from trimtab.records import (
     RawRepeat,
     Requirement,
     Result,
+    Robustness,
     Run,
     SensorSeries,
     TensorInfo,
@@ -46,6 +49,18 @@ def an_artifact(name: str = "m.onnx") -> Artifact:
     return Artifact("onnx", (file, external), 12)
 
 
+ROBUSTNESS = Robustness(
+    per_class=(
+        ClassAccuracy("0", 3, 1 / 3),
+        ClassAccuracy("cat", 40, 0.4, 0.95, -0.55, (-0.7, -0.37), 1e-6, True, True),
+    ),
+    mean_drop=0.06,
+    corruptions=(
+        CorruptedAccuracy("noise", 100, 0.7, 0.9, (0.6, 0.8), 0.8, 0.1, (0.0, 0.2)),
+        CorruptedAccuracy("rain", 100, 0.7, 0.9),
+    ),
+    severity=3,
+)
 PROFILE = OperatorProfile(
     (
         OperatorTime("Conv", "a", "cpu", 1.0, 0.03, 0.75),
@@ -112,6 +127,7 @@ def a_result(variant: str = "int8", error: Failure | None = None) -> Result:
         job_id="job-1",
         error=error,
         raw=None if error else a_raw_arm(),
+        robustness=None if error else ROBUSTNESS,
     )
 
 
@@ -123,7 +139,12 @@ def a_run(run_id: str = "20260102-030405-ab12", created: str = "2026-01-02T03:04
         Objective("energy_mj", otherwise="latency_p50_ms"),
         (
             DeviceDecision(
-                chosen.device, chosen, "lowest", "minimize", (NotChosen("odd", "failed", False),)
+                chosen.device,
+                chosen,
+                "lowest",
+                "minimize",
+                (NotChosen("odd", "failed", False),),
+                ("class 3 fell",),
             ),
         ),
     )

@@ -19,6 +19,8 @@ from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.measure.accuracy import MetricFunction
 from trimtab.measure.agreement import Reference
 from trimtab.measure.derive import with_derived
+from trimtab.measure.robustness import with_robustness
+from trimtab.measure.segments import segmented
 from trimtab.measure.summarize import Scoring, build_result
 from trimtab.records import DeviceRef, EvaluationSet, Result
 
@@ -102,9 +104,10 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
     evaluation = campaign.evaluation
     is_scored = evaluation is not None and evaluation.has_targets
     scoring = Scoring(evaluation, campaign.metric) if evaluation and is_scored else None
+    parts = [segmented(each.raw, evaluation) for each in measured]
     results = [
         build_result(
-            each.raw,
+            part.raw,
             each.request.artifact,
             each.request.settings,
             each.device,
@@ -112,6 +115,7 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
             variant=each.request.variant,
             job_id=each.job_id,
         )
-        for each in measured
+        for each, part in zip(measured, parts, strict=True)
     ]
-    return list(with_derived(results, scoring, reference=campaign.reference))
+    derived = with_derived(results, scoring, reference=campaign.reference)
+    return list(with_robustness(derived, scoring, [part.corrupted for part in parts]))

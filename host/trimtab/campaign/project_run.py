@@ -18,7 +18,14 @@ from trimtab.fleet.progress import OnProgress
 from trimtab.project import Project, changed, load_project
 from trimtab.records import Run, Variant
 from trimtab.store import RunStore, new_run_id
-from trimtab.task import Task, evaluation_set, load_task, open_inputs
+from trimtab.task import (
+    CorruptionPlan,
+    Task,
+    check_corruptions,
+    evaluation_set,
+    load_task,
+    open_inputs,
+)
 
 BUILD_FOLDER = "trimtab-build"
 
@@ -47,6 +54,7 @@ def build_project(
     project = replace(project, measure=changed(project.measure, changes))
     select_devices(project.devices)  # a device that is not there is known before the minutes pass
     task = load_task(project.task_file, project.seed)
+    check_corruptions(task, project.robustness.corruptions)
     variants = build_variants(
         task,
         project.variants,
@@ -79,7 +87,7 @@ def run_built(
         choices=_choices(project),
         scratch=scratch,
         state=local_agent_state(),
-        evaluation=evaluation_set(built.task, scratch),
+        evaluation=evaluation_set(built.task, scratch, _corruption_plan(project)),
         inputs=open_inputs(built.task, scratch),
         reduction=project.measure.reduction,
         metric=built.task.metric,
@@ -89,6 +97,11 @@ def run_built(
     decision = choose(measured, project.requirements, project.objective)
     store.set_decision(run.run_id, decision)
     return replace(measured, decision=decision)
+
+
+def _corruption_plan(project: Project) -> CorruptionPlan:
+    asked = project.robustness
+    return CorruptionPlan(tuple(dict.fromkeys(asked.corruptions)), asked.samples, asked.severity)
 
 
 def _candidates(variants: Sequence[Variant]) -> tuple[Candidate, ...]:

@@ -53,6 +53,7 @@ def print_run_results(run: Run, output: str) -> None:
     """Results and decision in the asked form, on standard output."""
     from trimtab.report import json_output, tables, terminal
     from trimtab.report.profile_view import print_profiles
+    from trimtab.report.robustness_terminal import print_robustness
     from trimtab.report.sustained_terminal import print_sustained
 
     if output == "json":
@@ -60,6 +61,7 @@ def print_run_results(run: Run, output: str) -> None:
     elif output == "table":
         console = output_console()
         terminal.print_results(run.results, console)
+        print_robustness(run.results, console)
         print_profiles(run.results, console)
         print_sustained(run.results, console)
         if run.decision is not None:

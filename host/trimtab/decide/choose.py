@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from trimtab.decide.collapse import collapse_warning
 from trimtab.decide.comparison import objective_text, overlap, why_worse
 from trimtab.decide.labels import distinct_labels
 from trimtab.decide.requirements import Miss, misses
@@ -84,7 +85,14 @@ def _decide_device(
             for each in candidates
             if each is not chosen
         ),
+        warnings=_warnings(chosen),
     )
+
+
+def _warnings(chosen: _Candidate | None) -> tuple[str, ...]:
+    """It stays eligible, for only a requirement excludes; but nobody is to miss it."""
+    warning = collapse_warning(chosen.result) if chosen is not None else ""
+    return (warning,) if warning else ()
 
 
 def _objective_for(candidates: Sequence[_Candidate], objective: Objective) -> tuple[Objective, str]:
@@ -154,6 +162,14 @@ def _reason_for_none(candidates: Sequence[_Candidate], objective: Objective) -> 
 def _why_not(candidate: _Candidate, chosen: _Candidate | None, objective: Objective) -> str:
     if candidate.failure is not None:
         return candidate.failure
+    reason = _why_not_measured(candidate, chosen, objective)
+    warning = collapse_warning(candidate.result)
+    return f"{reason}; besides, {warning}" if warning else reason
+
+
+def _why_not_measured(
+    candidate: _Candidate, chosen: _Candidate | None, objective: Objective
+) -> str:
     if candidate.misses:
         return _told(candidate.misses)
     metric = candidate.usable(objective.metric)

@@ -20,7 +20,12 @@ _WORSE = {
     "speedup": "less speedup",
     "compression": "less compression",
 }
-_POINTS = {"accuracy": "less accurate", "accuracy_drop": "more accuracy lost"}
+_POINTS = {
+    "accuracy": "less accurate",
+    "accuracy_drop": "more accuracy lost",
+    "worst_class_drop": "more accuracy of a class lost",
+    "robust_accuracy": "less accurate on corrupted inputs",
+}
 
 
 def objective_text(objective: Objective) -> str:

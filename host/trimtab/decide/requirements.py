@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from trimtab.decide.collapse import worst_class
 from trimtab.measure.wording import show_value
 from trimtab.metrics import METRICS
 from trimtab.project.limits import parse_requirement as parse_bound
@@ -73,7 +74,10 @@ def _miss(result: Result, requirement: Requirement) -> Miss | None:
         return None
     shown = _distinguishable(metric.value, requirement.limit, shown)
     limit = f"{requirement.operator} {requirement.limit:g} {_unit(name)}".rstrip()
-    return Miss(requirement, f"{name} {shown}, limit {limit}", _distance(metric.value, requirement))
+    text = f"{name} {shown}, limit {limit}"
+    if name == "worst_class_drop":
+        text += f" ({worst_class(result)})"
+    return Miss(requirement, text, _distance(metric.value, requirement))
 
 
 def _distinguishable(value: float, limit: float, shown: str) -> str:

@@ -19,7 +19,7 @@ ClassArray = npt.NDArray[np.int64]
 MetricFunction = Callable[[Any, Any], float]
 """(outputs, targets) -> figure, higher is better; outputs are a tuple where there are several."""
 
-_Z95 = 1.959963984540054
+Z95 = 1.959963984540054
 _NO_CLASS = -1
 
 
@@ -82,17 +82,17 @@ def custom_score(outputs: Outputs, targets: Array, metric: MetricFunction) -> fl
     return score
 
 
-def wilson_interval(successes: int, count: int) -> Interval:
-    """95 % interval of a proportion (Wilson, 1927)."""
+def wilson_interval(successes: float, count: float) -> Interval:
+    """95 % interval of a proportion (Wilson, 1927); ``count`` may be an effective sample size."""
     share = successes / count
-    shrink = 1 + _Z95**2 / count
-    centre = (share + _Z95**2 / (2 * count)) / shrink
-    reach = _Z95 * math.sqrt(share * (1 - share) / count + _Z95**2 / (4 * count**2)) / shrink
+    shrink = 1 + Z95**2 / count
+    centre = (share + Z95**2 / (2 * count)) / shrink
+    reach = Z95 * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2)) / shrink
     return max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach))
 
 
-def paired_drop_interval(reference: BoolArray, variant: BoolArray) -> Interval:
-    """95 % interval of reference minus variant on the same samples.
+def paired_drop_interval(reference: BoolArray, variant: BoolArray, z: float = Z95) -> Interval:
+    """Interval of reference minus variant on the same samples; 95 % unless ``z`` says otherwise.
 
     Adjusted Wald interval for matched proportions (Agresti and Min, 2005): half a sample is added
     to each of the four cells.
@@ -100,7 +100,7 @@ def paired_drop_interval(reference: BoolArray, variant: BoolArray) -> Interval:
     lost, won = _discordant(reference, variant)
     count = len(reference) + 2
     centre = (lost - won) / count
-    reach = _Z95 * math.sqrt(max(0.0, lost + won + 1 - (lost - won) ** 2 / count)) / count
+    reach = z * math.sqrt(max(0.0, lost + won + 1 - (lost - won) ** 2 / count)) / count
     return max(-1.0, centre - reach), min(1.0, centre + reach)
 
 
@@ -114,7 +114,7 @@ def paired_retention_interval(reference: BoolArray, variant: BoolArray) -> Inter
     right_reference = int(reference.sum()) + 1
     right_variant = int(variant.sum()) + 1
     centre = math.log(right_variant / right_reference)
-    reach = _Z95 * math.sqrt((lost + won + 1) / (right_reference * right_variant))
+    reach = Z95 * math.sqrt((lost + won + 1) / (right_reference * right_variant))
     return math.exp(centre - reach), math.exp(centre + reach)
 
 

@@ -71,8 +71,8 @@ def _agreement(
     if isinstance(other, str):
         return agreement.missing(other), agreement.unknown(other)
     try:
-        was = _outputs(other) if other is not None else (reference and reference.outputs) or {}
-        found = agreement.compare(was, _outputs(result))
+        was = outputs_of(other) if other is not None else (reference and reference.outputs) or {}
+        found = agreement.compare(was, outputs_of(result))
     except accuracy.CannotScore as reason:
         return agreement.missing(str(reason)), agreement.unknown(str(reason))
     figures = agreement.figures(found)
@@ -88,7 +88,7 @@ def _model_result(result: Result, results: Sequence[Result], float_variant: str)
     A runtime that computes every file wrongly would agree with itself.
     """
     if result.variant != float_variant:
-        return _float_result(result, results, float_variant)
+        return float_result(result, results, float_variant)
     return next(
         other
         for other in results
@@ -120,7 +120,7 @@ def _reference_result(
 def _derived(
     result: Result, results: Sequence[Result], scoring: Scoring | None, float_variant: str
 ) -> Result:
-    reference = _float_result(result, results, float_variant)
+    reference = float_result(result, results, float_variant)
     if isinstance(reference, str):
         figures = {name: unavailable(name, reference) for name in _DERIVED}
     else:
@@ -129,7 +129,9 @@ def _derived(
     return replace(result, metrics={name: merged[name] for name in METRICS if name in merged})
 
 
-def _float_result(result: Result, results: Sequence[Result], float_variant: str) -> Result | str:
+def float_result(
+    result: Result, results: Sequence[Result], float_variant: str = FLOAT_VARIANT
+) -> Result | str:
     """The result to compare with, or why there is none."""
     if result.variant is None:
         return "a file by itself has no float model to compare with"
@@ -165,10 +167,10 @@ def _against(reference: Result, result: Result, scoring: Scoring | None) -> _Fig
         "speedup": _speedup(reference, result),
         **_accuracy_against(reference, result, scoring),
     }
-    return {name: _judged_by_both(name, figures[name], reference, result) for name in figures}
+    return {name: judged_by_both(name, figures[name], reference, result) for name in figures}
 
 
-def _judged_by_both(name: str, metric: Metric, reference: Result, result: Result) -> Metric:
+def judged_by_both(name: str, metric: Metric, reference: Result, result: Result) -> Metric:
     if reference is not result:
         against_float = judged(name, metric, reference.checks)
         if not against_float.valid:
@@ -191,7 +193,8 @@ def _medians(raw: RawArm | None) -> list[float]:
     return stats.per_repeat("p50", [repeat.latency_ns for repeat in repeats])
 
 
-def _outputs(result: Result) -> accuracy.Outputs:
+def outputs_of(result: Result) -> accuracy.Outputs:
+    """Of the clean samples. Raises CannotScore."""
     if result.raw is None or result.raw.evaluation_outputs is None:
         failure = result.raw.evaluation_failure if result.raw is not None else None
         raise accuracy.CannotScore(
@@ -222,7 +225,7 @@ def _paired_intervals(
         return None, None
     try:
         was, now = (
-            accuracy.correct(_outputs(each), scoring.evaluation.targets)
+            accuracy.correct(outputs_of(each), scoring.evaluation.targets)
             for each in (reference, result)
         )
     except accuracy.CannotScore:

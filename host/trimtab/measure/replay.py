@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trimtab.measure.agreement import CHECK_NAME, FIGURES
+from trimtab.measure import agreement, robustness
 from trimtab.measure.derive import with_derived
 from trimtab.measure.summarize import build_result
 from trimtab.measure.validity import judged
@@ -13,7 +13,14 @@ from trimtab.metrics import METRICS
 from trimtab.records import Result
 
 # The outputs of the models are not recorded: what came of them stays as it was written down.
-_FROM_OUTPUTS = ("accuracy", "accuracy_drop", "accuracy_retention", *FIGURES)
+_FROM_OUTPUTS = (
+    "accuracy",
+    "accuracy_drop",
+    "accuracy_retention",
+    *robustness.FIGURES,
+    *agreement.FIGURES,
+)
+_CHECKS_OF_OUTPUTS = (agreement.CHECK_NAME, robustness.CHECK_NAME)
 
 
 def replayed(results: Sequence[Result]) -> tuple[Result, ...]:
@@ -40,10 +47,10 @@ def _from_samples(result: Result) -> Result:
 
 
 def _with_recorded(new: Result, old: Result) -> Result:
-    own = [check for check in new.checks if check.name != CHECK_NAME]
-    recorded = [check for check in old.checks if check.name == CHECK_NAME]
+    own = [check for check in new.checks if check.name not in _CHECKS_OF_OUTPUTS]
+    recorded = [check for check in old.checks if check.name in _CHECKS_OF_OUTPUTS]
     checks = (*own, *recorded)
     figures = {**new.metrics}
     figures |= {name: old.metrics[name] for name in _FROM_OUTPUTS if name in old.metrics}
     metrics = {name: judged(name, figures[name], checks) for name in METRICS if name in figures}
-    return replace(new, metrics=metrics, checks=checks)
+    return replace(new, metrics=metrics, checks=checks, robustness=old.robustness)

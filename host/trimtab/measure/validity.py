@@ -16,6 +16,8 @@ _COMPUTED_FROM = {
     "sustained_slowdown": "latency_sustained_ms",
     "accuracy_drop": "accuracy",
     "accuracy_retention": "accuracy",
+    "worst_class_drop": "accuracy",
+    "robust_accuracy": "accuracy",
     "agreement": "accuracy",
     "sqnr_db": "accuracy",
     "max_abs_difference": "accuracy",

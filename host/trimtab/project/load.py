@@ -78,6 +78,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         requirements=_within(("require",), lambda: requirements(tables.require)),
         objective=_within(("prefer",), lambda: objective(tables.prefer)),
         opset=tables.export.opset,
+        robustness=tables.robustness,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -158,7 +158,7 @@ class MeasureSettings(Settings):
     @property
     def base(self) -> MeasurementSettings:
         """The settings of the first runtime and thread count; the others differ in these alone."""
-        alike = {field.name for field in fields(MeasurementSettings)} & set(type(self).model_fields)
+        alike = {each.name for each in fields(MeasurementSettings)} & set(type(self).model_fields)
         return MeasurementSettings(
             runtime=self.runtimes[0],
             **{name: getattr(self, name) for name in alike - {"threads"}},
@@ -182,6 +182,18 @@ def check_measure(measure: MeasureSettings) -> None:
             f"min_duration_s is {measure.min_duration_s:g}",
             f"at most max_duration_s, which is {measure.max_duration_s:g}",
         )
+
+
+class RobustnessSettings(Settings):
+    """Accuracy on corrupted inputs costs device time: none are made unless they are named."""
+
+    corruptions: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
+        default=(), description="noise, blur, brightness, crop, or the task's own"
+    )
+    samples: int = Field(
+        default=500, ge=1, description="of the evaluation set, drawn, corrupted once each"
+    )
+    severity: int = Field(default=3, ge=1, le=5, description="of the built-in ones, as CIFAR-10-C")
 
 
 class PreferTable(Settings):
@@ -210,6 +222,7 @@ class ProjectTables(Settings):
     devices: DeviceSettings = DeviceSettings()
     export: ExportSettings = ExportSettings()
     measure: MeasureSettings = MeasureSettings()
+    robustness: RobustnessSettings = RobustnessSettings()
     require: dict[str, Bounds] = Field(default_factory=dict)
     prefer: PreferTable = PreferTable()
 
@@ -247,6 +260,7 @@ class Project:
     requirements: tuple[Requirement, ...]
     objective: Objective
     opset: int | None = None
+    robustness: RobustnessSettings = field(default_factory=RobustnessSettings)
 
     @property
     def folder(self) -> Path:

@@ -6,6 +6,7 @@ Plain frozen dataclasses; nothing in here computes or does input and output beyo
 from trimtab.records.artifacts import (
     Artifact,
     ArtifactFile,
+    CorruptedCopies,
     EvaluationSet,
     Variant,
 )
@@ -37,11 +38,19 @@ from trimtab.records.results import (
     Provenance,
     Result,
 )
+from trimtab.records.robustness import (
+    ClassAccuracy,
+    CorruptedAccuracy,
+    Robustness,
+)
 
 __all__ = [
     "Artifact",
     "ArtifactFile",
     "Check",
+    "ClassAccuracy",
+    "CorruptedAccuracy",
+    "CorruptedCopies",
     "Decision",
     "DeviceDecision",
     "DeviceRef",
@@ -58,6 +67,7 @@ __all__ = [
     "RawRepeat",
     "Requirement",
     "Result",
+    "Robustness",
     "Run",
     "SensorSeries",
     "TensorInfo",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure
@@ -65,13 +66,31 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class CorruptedCopies:
+    """Copies of some samples, once a corruption, behind the clean ones in the file.
+
+    ``samples``: the numbers of those that were copied. ``severity``: of the built-in corruptions.
+    """
+
+    names: tuple[str, ...]
+    samples: npt.NDArray[np.int64]
+    severity: int
+
+
+@dataclass(frozen=True)
 class EvaluationSet:
-    """``path`` is an .npz of inputs by name, samples on the first axis; ``targets`` stay here."""
+    """``path`` is an .npz of inputs by name, samples on the first axis; ``targets`` stay here.
+
+    ``sample_count`` and ``targets`` are of the clean samples, which come first in the file.
+    ``class_names`` empty: classes go by their numbers.
+    """
 
     path: Path
     digest: Digest
     targets: npt.NDArray[Any]
     sample_count: int
+    class_names: tuple[str, ...] = ()
+    corrupted: CorruptedCopies | None = None
 
     @property
     def has_targets(self) -> bool:

@@ -41,13 +41,17 @@ class NotChosen:
 
 @dataclass(frozen=True)
 class DeviceDecision:
-    """``chosen`` None: nothing meets the requirements; ``reason`` says so with the nearest miss."""
+    """``chosen`` None: nothing meets the requirements; ``reason`` says so with the nearest miss.
+
+    ``warnings``: what speaks against the chosen one although it meets the requirements.
+    """
 
     device: DeviceRef
     chosen: Result | None
     reason: str
     objective_used: str
     not_chosen: tuple[NotChosen, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

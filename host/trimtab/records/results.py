@@ -10,6 +10,7 @@ from trimtab_protos.errors import Failure
 
 from trimtab.records.artifacts import Artifact
 from trimtab.records.measured import Check, MeasurementSettings, RawArm
+from trimtab.records.robustness import Robustness
 
 Provenance = Literal["measured", "derived", "estimated", "unavailable"]
 
@@ -57,6 +58,8 @@ class Result:
     job_id: str = ""
     error: Failure | None = None
     raw: RawArm | None = None
+    robustness: Robustness | None = None
+    """None: it was not looked at (an older run, a failed arm)."""
 
     @property
     def valid(self) -> bool:

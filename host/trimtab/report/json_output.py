@@ -12,6 +12,7 @@ from trimtab.decide.labels import chosen_label
 from trimtab.records import Artifact, Check, Decision, DeviceDecision, Metric, Result, Run, Variant
 from trimtab.report.diagnostics_view import diagnostics_json
 from trimtab.report.profile_view import profile_json
+from trimtab.report.robustness_view import robustness_json
 from trimtab.report.sustained_view import sustained_json
 from trimtab.store.decisions import position_of
 
@@ -62,6 +63,7 @@ def _result(result: Result) -> Json:
         "conditions": dict(result.conditions),
         "profile": profile_json(result.raw.profile) if result.raw is not None else None,
         "sustained": sustained_json(result),
+        "robustness": robustness_json(result.robustness),
     }
 
 
@@ -129,6 +131,7 @@ def _device_decision(decided: DeviceDecision, results: Sequence[Result]) -> Json
         "reason": decided.reason,
         "objective_used": decided.objective_used,
         "not_chosen": [asdict(each) for each in decided.not_chosen],
+        "warnings": list(decided.warnings),
     }
 
 

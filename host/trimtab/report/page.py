@@ -13,6 +13,7 @@ from trimtab.report.diagnostics_view import Cells, diagnostics_rows
 from trimtab.report.memory_view import MemoryTable, memory_table
 from trimtab.report.plot import Point, y_metric_for
 from trimtab.report.profile_section import ProfileView, profile_views
+from trimtab.report.robustness_view import RobustnessView, robustness_view
 from trimtab.report.settings_view import SettingsView, settings_view
 from trimtab.report.tables import Row, Table, results_table
 from trimtab.store.decisions import position_of
@@ -23,6 +24,8 @@ _HEADLINE_METRICS = (
     "latency_sustained_ms",
     "accuracy",
     "accuracy_drop",
+    "worst_class_drop",
+    "robust_accuracy",
     "speedup",
     "memory_peak_mb",
     "size_mb",
@@ -65,6 +68,7 @@ class DeviceSection:
     conditions: tuple[tuple[str, str], ...]
     memory: MemoryTable
     profiles: tuple[ProfileView, ...]
+    robustness: RobustnessView | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,10 @@ class Page:
     @property
     def has_profiles(self) -> bool:
         return any(section.profiles for section in self.sections)
+
+    @property
+    def has_robustness(self) -> bool:
+        return any(section.robustness for section in self.sections)
 
     @property
     def plot_title(self) -> str:
@@ -153,6 +161,7 @@ def _section(
         conditions=_conditions(results, labels),
         memory=memory_table(results, labels),
         profiles=profile_views(results, labels),
+        robustness=robustness_view(results, labels),
     )
     return section, points
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from trimtab.decide.collapse import collapse_warning
 from trimtab.measure.validity import FILE_METRICS
 from trimtab.measure.wording import decimals, show_interval
 from trimtab.records import Metric, Result, UserError
@@ -148,7 +149,16 @@ def _notes(results: Sequence[Result], figures: Sequence[str]) -> list[str]:
         *file_backed_notes(results),
         *scenario_notes(results),
         *agreement_notes(results),
+        *_collapse_notes(results),
         *best_setting_notes(results),
+    ]
+
+
+def _collapse_notes(results: Sequence[Result]) -> list[str]:
+    return [
+        f"of {result.label} {warning}"
+        for result in results
+        if (warning := collapse_warning(result))
     ]
 
 

@@ -114,6 +114,10 @@ def _device_view(decided: DeviceDecision, results: Sequence[Result]) -> list[Ren
     parts: list[RenderableType] = [
         headline,
         Padding(Text(printable(decided.reason)), (0, 0, 0, 2)),
+        *(
+            Padding(Text(f"WARNING: {printable(each)}", style="yellow"), (0, 0, 0, 2))
+            for each in decided.warnings
+        ),
         Padding(Text(f"objective: {printable(decided.objective_used)}", "dim"), (0, 0, 0, 2)),
     ]
     if decided.not_chosen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from trimtab.measure import robustness
 from trimtab.measure.validity import invalidating, speaks_of, warnings
 from trimtab.records import Result
 
@@ -21,19 +22,31 @@ class Verdict:
 
 
 def verdict(result: Result) -> Verdict:
-    """On the latency; another figure that is void is named beside it."""
+    """On the latency; another figure that is void, and a collapsed class, are named beside it."""
     if result.error is not None:
         return Verdict("failed", f"FAILED: {result.error.failure_class}")
+    collapsed = _collapsed(result)
     if not result.valid:
-        return Verdict("invalid", f"INVALID: {_why_invalid(result)}")
+        return Verdict("invalid", f"INVALID: {_why_invalid(result)}{collapsed}")
     text = "VALID"
     void = [name for name, metric in result.metrics.items() if not metric.valid]
     if void:
         text += f", but not {', '.join(void)}"
-    count = len(warnings(result.checks))
+    text += collapsed
+    told = {robustness.CHECK_NAME} if collapsed else set()
+    count = sum(check.name not in told for check in warnings(result.checks))
     if count:
         text += f", {count} warning{'s' * (count != 1)}"
     return Verdict("valid", text)
+
+
+def _collapsed(result: Result) -> str:
+    """``, class 3 collapsed``, or nothing."""
+    fallen = result.robustness.collapsed if result.robustness is not None else ()
+    if not fallen:
+        return ""
+    who = f"class {fallen[0].label}" if len(fallen) == 1 else f"{len(fallen)} classes"
+    return f", {who} collapsed"
 
 
 def _why_invalid(result: Result) -> str:

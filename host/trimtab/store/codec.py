@@ -17,6 +17,8 @@ from trimtab.records import (
     Artifact,
     ArtifactFile,
     Check,
+    ClassAccuracy,
+    CorruptedAccuracy,
     DeviceRef,
     Float64Array,
     Int64Array,
@@ -25,6 +27,7 @@ from trimtab.records import (
     RawArm,
     RawRepeat,
     Result,
+    Robustness,
     TensorInfo,
     Variant,
 )
@@ -110,7 +113,23 @@ def result_from(
         job_id=document["job_id"],
         error=_failure(document["error"]),
         raw=_raw(raw, repeats) if raw else None,
+        robustness=_robustness(document.get("robustness")),
     )
+
+
+def _robustness(document: Plain | None) -> Robustness | None:
+    """None for a run that was kept before it was looked at."""
+    if document is None:
+        return None
+    classes = tuple(ClassAccuracy(**_with_pairs(each)) for each in document["per_class"])
+    corruptions = tuple(CorruptedAccuracy(**_with_pairs(each)) for each in document["corruptions"])
+    return Robustness(**{**document, "per_class": classes, "corruptions": corruptions})
+
+
+def _with_pairs(document: Plain) -> Plain:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
 
 
 def _raw(document: Plain, repeats: tuple[RawRepeat, ...]) -> RawArm:

@@ -29,6 +29,7 @@ def decision_document(decision: Decision, results: Sequence[Result]) -> dict[str
                 "reason": each.reason,
                 "objective_used": each.objective_used,
                 "not_chosen": plain(each.not_chosen),
+                "warnings": plain(each.warnings),
             }
             for each in decision.devices
         ],
@@ -46,6 +47,7 @@ def decision_from(document: dict[str, Any], results: Sequence[Result]) -> Decisi
                 reason=each["reason"],
                 objective_used=each["objective_used"],
                 not_chosen=tuple(NotChosen(**other) for other in each["not_chosen"]),
+                warnings=tuple(each.get("warnings", ())),
             )
             for each in document["devices"]
         ),

@@ -55,6 +55,7 @@ class _DeviceDecision:
     reason: str
     objective_used: str
     not_chosen: tuple[NotChosen, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

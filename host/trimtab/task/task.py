@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ OPTIONAL = (
     "output_names",
     "dynamic_shapes",
     "fit",
+    "class_names",
+    "corruptions",
 )
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -130,6 +132,40 @@ class Task:
     def metric(self) -> Callable[[Any, Any], float] | None:
         """The task's own, over arrays or tuples of them; None: top-1 accuracy."""
         return self._metric if self.provides("metric") else None
+
+    def class_names(self, count: int) -> tuple[str, ...]:
+        """Of at least ``count`` classes, by their numbers; empty where the task has none."""
+        if not self.provides("class_names"):
+            return ()
+        value = self._call("class_names")
+        is_list = isinstance(value, Sequence) and not isinstance(value, str)
+        if not is_list or len(set(value)) != len(value) or len(value) < count:
+            raise self._wrong("class_names", f"{count} different names, one a class")
+        return tuple(str(name) for name in value)
+
+    @cached_property
+    def corruptions(self) -> Mapping[str, Callable[[Arrays], Arrays]]:
+        """The task's own by name; each gives inputs of the same shapes. Empty: there are none."""
+        if not self.provides("corruptions"):
+            return {}
+        value = self._call("corruptions")
+        if not isinstance(value, Mapping) or not all(callable(each) for each in value.values()):
+            raise self._wrong("corruptions", "{name: function(inputs) -> inputs}")
+        return {str(name): partial(self._corrupted, str(name)) for name in value}
+
+    def _corrupted(self, name: str, inputs: Arrays) -> Arrays:
+        given = as_tensors(inputs)
+        seed_everything(self.seed)
+        with user_code(self.path, f"corruption {name}"):
+            function = self._functions["corruptions"]()[name]
+            changed = as_arrays(function(given[0] if len(given) == 1 else given))
+        if [each.shape for each in changed] != [each.shape for each in inputs]:
+            shapes = " and ".join(str(each.shape) for each in inputs)
+            raise self._wrong("corruptions", f"inputs of the shape they had, {shapes}, for {name}")
+        if not all(np.isfinite(each).all() for each in changed):
+            raise self._wrong("corruptions", f"finite inputs, not NaN or infinity, for {name}")
+        pairs = zip(changed, inputs, strict=True)
+        return tuple(each.astype(was.dtype, copy=False) for each, was in pairs)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The task's own, else cross-entropy."""

@@ -77,6 +77,7 @@ def test_the_bench_json_has_the_documented_keys(results: list[Result]) -> None:
             "artifact",
             "settings",
             "verdict",
+            "robustness",
             "error",
             "metrics",
             "sample_count",

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from trimtab.operator_profile import OperatorProfile, OperatorTime
 from trimtab.records import (
+    ClassAccuracy,
+    CorruptedAccuracy,
     Decision,
     DeviceDecision,
     MeasurementSettings,
@@ -24,6 +26,7 @@ from trimtab.records import (
     RawArm,
     Requirement,
     Result,
+    Robustness,
     Run,
     SensorSeries,
     UserError,
@@ -50,10 +53,20 @@ def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm])
     chosen = make_result("int8", raw=raw, latency_p50_ms=(0.1, 0.05, 1 / 3))
     settings = MeasurementSettings("onnxruntime", input_shapes={"x": (1, 3)})
     metrics = {**chosen.metrics, "energy_mj": Metric(None, "mJ", "unavailable", reason="none")}
-    chosen = replace(chosen, settings=settings, metrics=metrics)
+    robustness = Robustness(
+        (ClassAccuracy("cat", 40, 0.4, 0.95, -0.55, (-0.7, -0.37), 1e-6, True, True),),
+        corruptions=(CorruptedAccuracy("noise", 100, 0.7, 0.9, (0.6, 0.8), 0.8, 0.1, (0.0, 0.2)),),
+        severity=3,
+    )
+    chosen = replace(chosen, settings=settings, metrics=metrics, robustness=robustness)
     failed = make_result("fp16", error=Failure("model", "no such operator"))
     decided = DeviceDecision(
-        chosen.device, chosen, "lowest", "size_mb", (NotChosen("fp16", "failed", False),)
+        chosen.device,
+        chosen,
+        "lowest",
+        "size_mb",
+        (NotChosen("fp16", "failed", False),),
+        ("class cat fell from 0.9500 to 0.4000",),
     )
     decision = Decision((Requirement("size_mb", "<=", 2.0),), Objective("size_mb"), (decided,))
     recipe = ({"use": "quantize", "scheme": "static"},)
@@ -129,6 +142,24 @@ def test_everything_comes_back(run: Run, path: Path) -> None:
     assert read.results[0].settings == run.results[0].settings
     assert read.decision is not None
     assert read.decision.devices[0].chosen is read.results[0]
+
+
+def test_a_recording_from_before_robustness_was_looked_at_is_read(
+    run: Run, rewritten: Rewritten
+) -> None:
+    def as_before(members: Members) -> None:
+        document = json.loads(members["run.json"])
+        for result in document["results"]:
+            del result["robustness"]
+        for device in document["decision"]["devices"]:
+            del device["warnings"]
+        members["run.json"] = json.dumps(document).encode()
+
+    read = read_recording(rewritten(as_before))
+    assert [each.robustness for each in read.results] == [None, None]
+    assert read.decision is not None
+    assert read.decision.devices[0].warnings == ()
+    assert run_json(read)["results"][0]["robustness"] is None
 
 
 def test_the_same_run_gives_the_same_bytes_and_no_folder(
