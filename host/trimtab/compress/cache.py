@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trimtab_protos.digest import digest_file
 
 from trimtab import __version__
+from trimtab.compress.layers_file import layers_from, read_layers, write_layers
 
 _TOOLS = (
     "torch",
@@ -67,6 +68,7 @@ class Cache:
             if digest_file(self._file(key)).sha256 != entry["sha256"]:
                 return None
             copy_whole(self._file(key), target)
+            write_layers(target, layers_from(entry.get("layers", ())))
             return tuple(str(sentence) for sentence in entry["lineage"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -74,7 +76,8 @@ class Cache:
     def keep(self, key: str, source: Path, lineage: tuple[str, ...]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         copy_whole(source, self._file(key))
-        entry = {"sha256": digest_file(source).sha256, "lineage": lineage}
+        layers = [asdict(each) for each in read_layers(source)]
+        entry = {"sha256": digest_file(source).sha256, "lineage": lineage, "layers": layers}
         temporary = self._entry(key).with_suffix(".part")
         temporary.write_text(json.dumps(entry))
         temporary.replace(self._entry(key))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_whole
+from trimtab.compress.layers_file import read_layers
 from trimtab.compress.passes import ModelFile, PassContext
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
 from trimtab.compress.quiet import quiet
@@ -16,6 +17,7 @@ from trimtab.export.fingerprint import model_fingerprint
 from trimtab.export.registry import load_exporter
 from trimtab.export.verify import Reference, reference_outputs
 from trimtab.project import PassStep
+from trimtab.records import LayerChoice
 from trimtab.task import Task, seed_everything
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 class Made:
     path: Path
     lineage: tuple[str, ...]
+    layers: tuple[LayerChoice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,11 @@ class _Prepared:
 class Stages:
     """Keeps a campaign's models, so that formats and recipes share what they have in common."""
 
-    def __init__(self, task: Task, cache_dir: Path) -> None:
+    def __init__(
+        self, task: Task, cache_dir: Path, progress: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._task = task
+        self._progress = progress
         self._cache = Cache(cache_dir)
         self._prepared: dict[str, _Prepared] = {}
         self._failed_exports: dict[str, ExportFailed] = {}
@@ -52,7 +58,7 @@ class Stages:
     ) -> Made:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
         recipe = recipe_of(steps, model_format)
-        context = PassContext(self._task, scratch)
+        context = PassContext(self._task, scratch, self._progress)
         exporter = load_exporter(model_format)
         prepared = self._prepare(recipe.on_model, context)
         source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)
@@ -65,7 +71,7 @@ class Stages:
             lambda path: _checked(exporter, path, prepared.reference),
         )
         copy_whole(final.path, target)
-        return Made(target, (*prepared.lineage, *exported, *done))
+        return Made(target, (*prepared.lineage, *exported, *done), read_layers(final.path))
 
     def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
         key = repr([each.step.as_data() for each in steps])

@@ -49,7 +49,7 @@ def build_variants(
 
 class _Builder:
     def __init__(self, task: Task, out_dir: Path, cache_dir: Path, progress: Progress) -> None:
-        self._stages = Stages(task, cache_dir)
+        self._stages = Stages(task, cache_dir, progress)
         self._out_dir = out_dir
         self._progress = progress
 
@@ -64,7 +64,7 @@ class _Builder:
             self._progress(f"{plan.name}: {model_format} failed: {reason}")
             failure = Failure("model", reason)
             return Variant(plan.name, model_format, recipe, (), None, failure)
-        return Variant(plan.name, model_format, recipe, made.lineage, artifact)
+        return Variant(plan.name, model_format, recipe, made.lineage, artifact, layers=made.layers)
 
     def _make(self, steps: Sequence[PassStep], model_format: str, file_name: str) -> Made:
         target = self._out_dir / file_name

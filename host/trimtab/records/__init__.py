@@ -7,6 +7,7 @@ from trimtab.records.artifacts import (
     Artifact,
     ArtifactFile,
     EvaluationSet,
+    LayerChoice,
     Variant,
 )
 from trimtab.records.decisions import (
@@ -48,6 +49,7 @@ __all__ = [
     "EvaluationSet",
     "Float64Array",
     "Int64Array",
+    "LayerChoice",
     "MeasurementSettings",
     "Metric",
     "NotChosen",

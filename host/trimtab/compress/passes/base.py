@@ -8,7 +8,7 @@ first stage, exports, and applies those of the second.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
@@ -49,6 +49,7 @@ class PassContext:
 
     task: Task
     scratch: Path
+    progress: Callable[[str], None] = lambda line: None
 
 
 class Pass(ABC, Generic[ConfigT]):
@@ -107,4 +108,7 @@ class ArtifactPass(Pass[ConfigT]):
 
     @abstractmethod
     def apply(self, source: ModelFile, target: Path, config: ConfigT, context: PassContext) -> str:
-        """Writes ``target``; a sentence on what was done. Raises PassRejected."""
+        """Writes ``target``; a sentence on what was done. Raises PassRejected.
+
+        May leave what it chose for each layer beside it: ``compress.layers_file``.
+        """
