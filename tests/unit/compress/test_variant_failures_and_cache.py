@@ -10,7 +10,7 @@ import torch
 from trimtab import plugins
 from trimtab.compress.cache import Cache
 from trimtab.compress.passes import ModelPass, PassConfig, PassContext
-from trimtab.compress.passes.quantization.quantize import Method
+from trimtab.compress.passes.quantization.ranges import Method
 from trimtab.export import build_variants, load_exporter
 from trimtab.export.onnx import OnnxExporter
 from trimtab.project import PassStep, VariantPlan
@@ -67,19 +67,22 @@ def test_model_without_matmul_says_that_nothing_was_quantized(
     assert made["float"].artifact is not None
 
 
-def test_format_that_cannot_carry_the_method_says_so(tiny_task: MakeTask, tmp_path: Path) -> None:
-    percentile = plan("cut", ("tflite",), **{**STATIC, "method": "percentile"})
-    made = by_name(build_variants(tiny_task(CALIBRATION), [percentile], tmp_path))
-    assert reason(made["cut"]) == "tflite is calibrated with method minmax only, not percentile"
+def test_format_that_cannot_carry_a_setting_says_so(tiny_task: MakeTask, tmp_path: Path) -> None:
+    unsigned = plan("cut", ("tflite",), **{**STATIC, "activations": "uint8"})
+    made = by_name(build_variants(tiny_task(CALIBRATION), [unsigned], tmp_path))
+    assert "tflite has int8 activations only, not uint8" in reason(made["cut"])
 
 
+@pytest.mark.parametrize("model_format", ["onnx", "tflite"])
 def test_every_calibration_method_gives_ranges_of_its_own(
-    tiny_task: MakeTask, tmp_path: Path
+    tiny_task: MakeTask, tmp_path: Path, model_format: str
 ) -> None:
     """A method that changes nothing would be a false word in the lineage."""
     methods = get_args(Method)
-    plans = [plan(each, **{**STATIC, "method": each}) for each in methods]
-    made = build_variants(tiny_task(CALIBRATION), plans, tmp_path)
+    static = {"scheme": "static", "samples": 512}
+    plans = [plan(each, (model_format,), **static, method=each) for each in methods]
+    tailed = CALIBRATION.replace("torch.randn(16, 8)", "torch.randn(128, 8) ** 3")
+    made = build_variants(tiny_task(tailed), plans, tmp_path)
     digests = {digest(each) for each in made if not each.is_float}
     assert len(digests) == len(methods) > 1
 

@@ -1,68 +1,39 @@
-"""ONNX files through ONNX Runtime's quantizer and onnxconverter-common's half precision."""
+"""The schemes for ONNX files; those with more to them are in onnx_static and onnx_weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy.typing as npt
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.task import NamedArrays, single_samples
+from trimtab.compress.passes.quantization.onnx_graph import check_quantized, prepared
+from trimtab.compress.passes.quantization.onnx_static import static
+from trimtab.compress.passes.quantization.onnx_weights import dynamic_int4, weight_int4, weight_int8
 
-if TYPE_CHECKING:
-    from onnxruntime.quantization import CalibrationDataReader
+__all__ = ["dynamic", "dynamic_int4", "half", "static", "weight_int4", "weight_int8"]
 
 # Dynamic convolutions ran five times slower than float ones in ONNX Runtime.
 _DYNAMIC_OPERATORS = ("MatMul", "Gemm")
-_METHODS = {"minmax": "MinMax", "percentile": "Percentile"}
 
 
-def dynamic(source: Path, target: Path, scratch: Path) -> str:
+def dynamic(source: Path, target: Path, scratch: Path, per_channel: bool = True) -> str:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    prepared, note = _prepared(source, scratch)
+    readied, note = prepared(source, scratch)
     quantize_dynamic(
-        prepared,
+        readied,
         target,
         weight_type=QuantType.QInt8,
-        per_channel=True,
+        per_channel=per_channel,
         op_types_to_quantize=list(_DYNAMIC_OPERATORS),
     )
-    _check_quantized(target, "the model has no MatMul or Gemm with constant weights")
-    return f"quantized dynamically: int8 weights of {' and '.join(_DYNAMIC_OPERATORS)}{note}"
-
-
-def static(
-    source: Path,
-    target: Path,
-    data: NamedArrays,
-    method: str,
-    scratch: Path,
-    keep_float: Sequence[str] = (),
-) -> str:
-    """QDQ form, int8 weights per channel, uint8 activations; named nodes may stay float."""
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-
-    prepared, note = _prepared(source, scratch)
-    quantize_static(
-        prepared,
-        target,
-        _reader(data),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=getattr(CalibrationMethod, _METHODS[method]),
-        nodes_to_exclude=list(keep_float),
+    check_quantized(target, "the model has no MatMul or Gemm with constant weights")
+    return (
+        f"quantized dynamically: int8 weights of {' and '.join(_DYNAMIC_OPERATORS)} per "
+        f"{'channel' if per_channel else 'tensor'}, the rest stays float{note}"
     )
-    _check_quantized(target, "the model has no operator that static quantization knows")
-    return f"quantized statically: int8 weights per channel, uint8 activations{note}"
 
 
-def half(source: Path, target: Path, scratch: Path) -> str:
-    """``scratch`` is not used: the signature is that of the other schemes."""
+def half(source: Path, target: Path) -> str:
     import onnx
     from onnxconverter_common import float16
 
@@ -71,36 +42,3 @@ def half(source: Path, target: Path, scratch: Path) -> str:
         raise PassRejected("the model has no float weights to make half precision of")
     onnx.save(model, target)
     return "converted to half precision; inputs and outputs stay float32"
-
-
-def _prepared(source: Path, scratch: Path) -> tuple[Path, str]:
-    """Folded and with shapes, where that works: it fails on some transformers, which do without."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = scratch / f"{source.stem}.prepared.onnx"
-    try:
-        quant_pre_process(source, prepared)
-    except Exception:
-        return source, " (shape inference failed, quantized without it)"
-    return prepared, ""
-
-
-def _reader(data: NamedArrays) -> CalibrationDataReader:
-    from onnxruntime.quantization import CalibrationDataReader
-
-    feeds = single_samples(data)
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class has no types
-        def get_next(self) -> Mapping[str, npt.NDArray[Any]] | None:
-            return next(feeds, None)
-
-    return Reader()
-
-
-def _check_quantized(path: Path, reason: str) -> None:
-    import onnx
-
-    int8 = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
-    weights = onnx.load(path).graph.initializer
-    if not any(tensor.data_type in int8 and len(tensor.dims) > 1 for tensor in weights):
-        raise PassRejected(f"nothing was quantized: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,37 +18,81 @@ from trimtab.compress.passes.base import (
     PassRejected,
 )
 from trimtab.compress.passes.quantization import onnx_files, tflite_files
+from trimtab.compress.passes.quantization.calibration import (
+    CalibrationData,
+    Origin,
+    calibration_data,
+)
+from trimtab.compress.passes.quantization.ranges import DEFAULT_PERCENTILE, Method
+from trimtab.compress.passes.quantization.static_options import StaticOptions
 from trimtab.compress.quiet import quiet
 
-Scheme = Literal["static", "dynamic", "fp16"]
-# Not "entropy": ONNX Runtime's, with the bins that quantize_static gives it, is always minmax.
-Method = Literal["minmax", "percentile"]
+Scheme = Literal[
+    "static", "static-int16", "dynamic", "dynamic-int4", "weight-int8", "weight-int4", "fp16"
+]
+STATIC_SCHEMES = ("static", "static-int16")
 DEFAULT_SAMPLES = 256
+_STATIC_SETTINGS = {"samples", "method", "percentile", "per_channel", "calibration"}
+_TAKES: dict[str, set[str]] = {
+    "static": _STATIC_SETTINGS | {"activations"},
+    "static-int16": _STATIC_SETTINGS,
+    "dynamic": {"per_channel"},
+    "dynamic-int4": set(),
+    "weight-int8": {"per_channel"},
+    "weight-int4": set(),
+    "fp16": set(),
+}
 
 
 class QuantizeConfig(PassConfig):
     scheme: Scheme = Field(
         description="static: int8 weights and activations, with ranges calibrated on data; "
-        "dynamic: int8 weights, activations quantized while running; fp16: half precision"
+        "static-int16: the same with int16 activations; "
+        "dynamic: int8 weights, activations quantized while running; "
+        "dynamic-int4: the same with int4 weights; "
+        "weight-int8, weight-int4: weights alone, float arithmetic; fp16: half precision"
     )
     samples: int | None = Field(
-        default=None, ge=1, description="static: how many samples the ranges are calibrated on"
+        default=None, ge=2, description="static: how many samples the ranges are calibrated on"
     )
     method: Method | None = Field(
         default=None, description="static: how a range is taken from the values that were seen"
+    )
+    percentile: float | None = Field(
+        default=None,
+        gt=50,
+        lt=100,
+        description="method percentile: how many of the values stay inside, in percent",
+    )
+    activations: Literal["uint8", "int8"] | None = Field(
+        default=None, description="static: else uint8 in ONNX and int8 in TFLite"
+    )
+    per_channel: bool | None = Field(
+        default=None, description="a scale for each output channel of the weights, unless false"
+    )
+    calibration: Origin | None = Field(
+        default=None, description="static: what ranges are seen on, the task's own data unless set"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, values: Any) -> Any:
-        """Defaults of static are written down, so that a recipe says all that was in force."""
-        if not isinstance(values, dict):
+        """Numbers that a result depends on are written down, so that a recipe says them."""
+        if not isinstance(values, dict) or values.get("scheme") not in _TAKES:
             return values
-        if values.get("scheme") == "static":
-            return {"samples": DEFAULT_SAMPLES, "method": "minmax", **values}
-        extra = [name for name in ("samples", "method") if name in values]
-        if extra and "scheme" in values:
-            raise ValueError(f"{extra[0]} is a setting of scheme static alone")
+        scheme = values["scheme"]
+        extra = [name for name in values if name in cls.model_fields and name != "scheme"]
+        extra = [name for name in extra if name not in _TAKES[scheme]]
+        if extra:
+            takers = [each for each, settings in _TAKES.items() if extra[0] in settings]
+            raise ValueError(f"{extra[0]} is a setting of scheme {' and '.join(takers)} alone")
+        if scheme not in STATIC_SCHEMES:
+            return values
+        values = {"samples": DEFAULT_SAMPLES, "method": "minmax", **values}
+        if values["method"] == "percentile":
+            return {"percentile": DEFAULT_PERCENTILE, **values}
+        if values.get("percentile") is not None:
+            raise ValueError("percentile is a setting of method percentile alone")
         return values
 
 
@@ -62,42 +107,76 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
     )
 
     def requires(self, config: QuantizeConfig) -> frozenset[Need]:
-        return frozenset({"calibration_data"}) if config.scheme == "static" else frozenset()
+        on_data = config.scheme in STATIC_SCHEMES and config.calibration != "random"
+        return frozenset({"calibration_data"}) if on_data else frozenset()
 
     def rejects(self, model_format: str, config: QuantizeConfig) -> str | None:
-        if model_format not in ("onnx", "tflite"):
-            return f"quantize does not write {model_format}; it writes onnx and tflite"
-        if model_format == "tflite" and config.method not in (None, "minmax"):
-            return f"tflite is calibrated with method minmax only, not {config.method}"
+        if model_format not in _FORMATS:
+            return f"quantize does not write {model_format}; it writes {' and '.join(_FORMATS)}"
+        if model_format == "tflite" and config.activations == "uint8":
+            return "tflite has int8 activations only, not uint8: leave activations out"
         return None
 
     def data_key(self, config: QuantizeConfig, context: PassContext) -> str:
-        samples = config.samples
-        return arrays_digest(context.task.calibration(samples)) if samples else ""
+        if config.scheme not in STATIC_SCHEMES:
+            return ""
+        return arrays_digest(_data(config, context).samples.values())
 
     def apply(
         self, source: ModelFile, target: Path, config: QuantizeConfig, context: PassContext
     ) -> str:
         with quiet():
-            if config.scheme == "static":
+            if config.scheme in STATIC_SCHEMES:
                 return _static(source, target, config, context)
-            if source.format == "onnx":
-                return _ONNX[config.scheme](source.path, target, context.scratch)
-            return _TFLITE[config.scheme](source.path, target)
+            work = _FORMATS[source.format][config.scheme]
+            channels = {} if config.per_channel is None else {"per_channel": config.per_channel}
+            return work(source.path, target, context.scratch, **channels)
 
 
-_ONNX = {"dynamic": onnx_files.dynamic, "fp16": onnx_files.half}
-_TFLITE = {"dynamic": tflite_files.dynamic, "fp16": tflite_files.half}
+_Work = Callable[..., str]
+
+
+def _without_scratch(work: _Work) -> _Work:
+    return lambda source, target, scratch, **settings: work(source, target, **settings)
+
+
+_FORMATS: dict[str, dict[str, _Work]] = {
+    "onnx": {
+        "dynamic": onnx_files.dynamic,
+        "dynamic-int4": onnx_files.dynamic_int4,
+        "weight-int8": onnx_files.weight_int8,
+        "weight-int4": onnx_files.weight_int4,
+        "fp16": _without_scratch(onnx_files.half),
+    },
+    "tflite": {
+        "dynamic": _without_scratch(tflite_files.dynamic),
+        "dynamic-int4": _without_scratch(tflite_files.dynamic_int4),
+        "weight-int8": _without_scratch(tflite_files.weight_int8),
+        "weight-int4": _without_scratch(tflite_files.weight_int4),
+        "fp16": _without_scratch(tflite_files.half),
+    },
+}
+
+
+def _data(config: QuantizeConfig, context: PassContext) -> CalibrationData:
+    if config.samples is None:
+        raise PassRejected(f"scheme {config.scheme} needs samples")
+    return calibration_data(context.task, config.samples, config.calibration or "task")
 
 
 def _static(source: ModelFile, target: Path, config: QuantizeConfig, context: PassContext) -> str:
-    if config.samples is None or config.method is None:
-        raise PassRejected("scheme static needs samples and method")
-    samples = context.task.calibration(config.samples)
-    data = dict(zip(context.task.input_names, samples, strict=True))
+    data = _data(config, context)
+    method = config.method or "minmax"
+    options = StaticOptions(
+        config.percentile or DEFAULT_PERCENTILE,
+        config.per_channel is not False,
+        "int16" if config.scheme == "static-int16" else config.activations,
+    )
     if source.format == "onnx":
-        done = onnx_files.static(source.path, target, data, config.method, context.scratch)
+        done = onnx_files.static(
+            source.path, target, data.samples, method, context.scratch, options=options
+        )
     else:
-        done = tflite_files.static(source.path, target, data)
-    origin = f"{len(samples[0])} samples of {context.task.calibration_source}()"
-    return f"{done}, calibrated on {origin} ({config.method})"
+        done = tflite_files.static(source.path, target, data.samples, method, options=options)
+    cut = f" {config.percentile:g} %" if config.percentile else ""
+    return f"{done}, calibrated on {data.origin} ({method}{cut})"

@@ -1,89 +1,102 @@
-""".tflite files through ai-edge-quantizer's recipes."""
+"""The schemes for .tflite files, through ai-edge-quantizer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.task import NamedArrays, single_samples
+from trimtab.compress.passes.quantization import tflite_recipes
+from trimtab.compress.passes.quantization.ranges import Method, RangeRule, unquantizable
+from trimtab.compress.passes.quantization.static_options import StaticOptions, kept_float
+from trimtab.compress.passes.quantization.tflite_ranges import (
+    as_statistics,
+    read_graph,
+    tensor_ranges,
+)
+from trimtab.task import NamedArrays
 
 
-def dynamic(source: Path, target: Path) -> str:
-    from ai_edge_quantizer import recipe
-
-    _write(_quantizer(source, recipe.dynamic_wi8_afp32()).quantize(), source, target)
-    return "quantized dynamically: int8 weights per channel"
+def dynamic(source: Path, target: Path, per_channel: bool = True) -> str:
+    _write(source, target, tflite_recipes.dynamic(8, per_channel))
+    return f"quantized dynamically: int8 weights per {_axis(per_channel)}"
 
 
-def static(source: Path, target: Path, data: NamedArrays) -> str:
-    from ai_edge_quantizer import recipe
+def dynamic_int4(source: Path, target: Path) -> str:
+    _write(source, target, tflite_recipes.dynamic(4))
+    return "quantized dynamically: int4 weights per channel, activations to int8 while running"
 
-    scheme = recipe.static_wi8_ai8()
-    ranges = _ranges(source, scheme, data)
-    _write(_quantizer(source, scheme).quantize(ranges), source, target)
-    return "quantized statically: int8 weights per channel, int8 activations, inputs and outputs"
+
+def weight_int8(source: Path, target: Path, per_channel: bool = True) -> str:
+    _write(source, target, tflite_recipes.weight_only(8, per_channel))
+    return f"int8 weights per {_axis(per_channel)}; the arithmetic stays float"
+
+
+def weight_int4(source: Path, target: Path) -> str:
+    _write(source, target, tflite_recipes.weight_only(4))
+    return "int4 weights per channel; the arithmetic stays float"
 
 
 def half(source: Path, target: Path) -> str:
-    from ai_edge_quantizer import algorithm_manager, qtyping
-
-    quantizer = _quantizer(source, None)
-    weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-    quantizer.update_quantization_recipe(
-        regex=".*",
-        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-        op_config=qtyping.OpQuantizationConfig(
-            weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.FLOAT
-        ),
-        algorithm_key=algorithm_manager.AlgorithmName.FLOAT_CASTING,
-    )
-    _write(quantizer.quantize(), source, target)
+    _write(source, target, tflite_recipes.half())
     return "weights converted to half precision; the arithmetic stays float32"
 
 
-def _quantizer(source: Path, recipe: Any) -> Any:
+def static(
+    source: Path,
+    target: Path,
+    data: NamedArrays,
+    method: Method = "minmax",
+    keep_float: Sequence[str] = (),
+    options: StaticOptions = StaticOptions(),  # noqa: B008  # frozen
+) -> str:
+    """int8 weights; operators may stay float, named by a tensor that they write."""
+    activations = options.activations or "int8"
+    graph = read_graph(source)
+    ranges = tensor_ranges(source, graph, data, RangeRule(method, options.percentile))
+    masked = graph.scopes_at(unquantizable(ranges))
+    bits = 16 if activations == "int16" else 8
+    recipe = tflite_recipes.static(
+        bits, options.per_channel, [*graph.scopes_of(keep_float), *masked]
+    )
+    _write(source, target, recipe, as_statistics(graph, ranges))
+    return (
+        f"quantized statically: {options.weights}, {activations} activations, inputs and outputs"
+        f"{kept_float(len(masked))}"
+    )
+
+
+def _axis(per_channel: bool) -> str:
+    return "channel" if per_channel else "tensor"
+
+
+def _write(source: Path, target: Path, recipe: Any, statistics: Any = None) -> None:
     from ai_edge_quantizer import quantizer
 
     made = quantizer.Quantizer(str(source))
-    if recipe is not None:
-        made.load_quantization_recipe(recipe)
-    return made
-
-
-def _ranges(source: Path, scheme: Any, data: NamedArrays) -> Any:
-    """The smallest and largest value of each tensor over all samples.
-
-    ``Quantizer.calibrate`` would take a moving average of them instead, which cut the digits'
-    outputs off at 60 % of their range.
-    """
-    from ai_edge_quantizer import calibrator, recipe_manager
-    from ai_edge_quantizer.utils import qsv_utils
-
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(scheme)
-    observed = calibrator.Calibrator(
-        str(source), num_threads=1, qsv_update_func=qsv_utils.min_max_update
-    )
-    observed.calibrate(_calibration(source, data), manager)
-    return observed.get_model_qsvs()
-
-
-def _calibration(source: Path, data: NamedArrays) -> dict[str, list[dict[str, Any]]]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(source))
-    signature = next(iter(interpreter.get_signature_list()))
-    details = interpreter.get_signature_runner(signature).get_input_details()
-    feeds = [
-        {name: array.astype(details[name]["dtype"]) for name, array in sample.items()}
-        for sample in single_samples(data)
-    ]
-    return {signature: feeds}
-
-
-def _write(result: Any, source: Path, target: Path) -> None:
+    made.load_quantization_recipe(recipe)
     target.unlink(missing_ok=True)
-    result.export_model(str(target))
-    if target.stat().st_size >= source.stat().st_size:
-        raise PassRejected("nothing was quantized: the file did not get smaller")
+    made.quantize(statistics).export_model(str(target))
+    if _small_weights(target) <= _small_weights(source):
+        raise PassRejected(
+            "nothing was quantized: the model has no operator with constant weights that "
+            "ai-edge-quantizer knows"
+        )
+
+
+def _small_weights(path: Path) -> int:
+    """Constants with fewer bits than float32, biases and single numbers left out."""
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+
+    types = schema.TensorType
+    small = (types.INT8, types.UINT8, types.INT4, types.FLOAT16)
+    model = tfl_flatbuffer_utils.read_model(str(path))
+    return sum(
+        tensor.type in small
+        and len(tensor.shape) > 1
+        and model.buffers[tensor.buffer].data is not None
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+    )

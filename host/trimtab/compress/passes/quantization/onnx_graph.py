@@ -1,0 +1,43 @@
+"""What the schemes for ONNX files share: readying a graph, and a look at what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trimtab.compress.passes.base import PassRejected
+
+
+def prepared(source: Path, scratch: Path) -> tuple[Path, str]:
+    """Folded and with shapes, where that works: it fails on some transformers, which do without."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    readied = scratch / f"{source.stem}.prepared.onnx"
+    try:
+        quant_pre_process(source, readied)
+    except Exception:
+        return source, " (shape inference failed, quantized without it)"
+    return readied, ""
+
+
+def name_nodes(source: Path, scratch: Path) -> Path:
+    """A file whose nodes can be told apart: names are optional, exclusions go by them."""
+    import onnx
+
+    model = onnx.load(source)
+    if all(node.name for node in model.graph.node):
+        return source
+    for index, node in enumerate(model.graph.node):
+        node.name = node.name or f"node_{index}_{node.op_type}"
+    named = scratch / f"{source.stem}.named.onnx"
+    onnx.save(model, named)
+    return named
+
+
+def check_quantized(path: Path, reason: str) -> None:
+    import onnx
+
+    types = onnx.TensorProto
+    small = (types.INT8, types.UINT8, types.INT4, types.UINT4)
+    weights = onnx.load(path).graph.initializer
+    if not any(tensor.data_type in small and len(tensor.dims) > 1 for tensor in weights):
+        raise PassRejected(f"nothing was quantized: {reason}")

@@ -1,0 +1,302 @@
+"""Weight-only quantization of ONNX files: the arithmetic stays float, the file gets smaller.
+
+Eight bits are in standard operators: DequantizeLinear before the operator, or for an embedding
+after it has picked its rows. Four bits of MatMul and Gather are in ONNX Runtime's own block-wise
+operators, those of convolutions in DequantizeLinear, whose 4-bit type needs opset 21.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trimtab.compress.passes.base import PassRejected
+from trimtab.compress.passes.quantization.onnx_graph import check_quantized, prepared
+
+if TYPE_CHECKING:
+    import onnx
+
+Array = npt.NDArray[Any]
+BLOCK = 32
+_INT4_OPSET = 21
+# MatMulNBits: 0 computes in float, 4 quantizes the activations to int8 while it runs.
+_FLOAT_COMPUTE, _INT8_COMPUTE = 0, 4
+_NO_WEIGHTS = "the model has no operator with constant weights that this scheme knows"
+
+
+def weight_int8(source: Path, target: Path, scratch: Path, per_channel: bool = True) -> str:
+    readied, note = prepared(source, scratch)
+    graph = _WeightGraph(readied, 8, per_channel)
+    for node in graph.nodes():
+        if node.op_type == "Gather":
+            graph.quantize_rows(node)
+        else:
+            graph.dequantize_before(node)
+    graph.save(target)
+    axis = "channel" if per_channel else "tensor"
+    return f"int8 weights per {axis} of {graph.told()}; the arithmetic stays float{note}"
+
+
+def weight_int4(source: Path, target: Path, scratch: Path) -> str:
+    readied, note = prepared(source, scratch)
+    blocks, told = _in_blocks(readied, scratch, _FLOAT_COMPUTE, ("MatMul", "Gather"))
+    graph = _WeightGraph(blocks, 4, per_channel=True)
+    for node in graph.nodes():
+        if node.op_type in ("Conv", "ConvTranspose"):
+            graph.dequantize_before(node)
+    graph.save(target)
+    parts = [f"in blocks of {BLOCK} of {told}"] if told else []
+    parts += [f"per channel of {graph.told()}"] if graph.count else []
+    return f"int4 weights {' and '.join(parts)}; the arithmetic stays float{note}"
+
+
+def dynamic_int4(source: Path, target: Path, scratch: Path) -> str:
+    readied, note = prepared(source, scratch)
+    blocks, told = _in_blocks(readied, scratch, _INT8_COMPUTE, ("MatMul",))
+    if not told:
+        raise PassRejected(f"nothing was quantized: {_NO_WEIGHTS}")
+    blocks.replace(target)
+    return (
+        f"quantized dynamically: int4 weights in blocks of {BLOCK} of {told}, activations to int8 "
+        f"where the device's ONNX Runtime has that kernel; the rest stays float{note}"
+    )
+
+
+def _in_blocks(
+    source: Path, scratch: Path, accuracy_level: int, operators: tuple[str, ...]
+) -> tuple[Path, str]:
+    """Written to a new file; what was quantized, empty: nothing."""
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import (
+        DefaultWeightOnlyQuantConfig,
+        MatMulNBitsQuantizer,
+    )
+
+    model = onnx.load(source)
+    _gemm_as_matmul(model)
+    config = DefaultWeightOnlyQuantConfig(
+        block_size=BLOCK,
+        is_symmetric=True,
+        accuracy_level=accuracy_level,
+        op_types_to_quantize=operators,
+        quant_axes=(("MatMul", 0), ("Gather", 1)),
+    )
+    quantizer = MatMulNBitsQuantizer(model, algo_config=config)
+    quantizer.process()
+    written = scratch / f"{source.stem}.blocks.onnx"
+    quantizer.model.save_model_to_file(str(written), False)
+    names = {"MatMulNBits": "MatMul", "GatherBlockQuantized": "Gather"}
+    found = (names.get(node.op_type) for node in onnx.load(written).graph.node)
+    return written, _told(Counter(name for name in found if name))
+
+
+def _gemm_as_matmul(model: onnx.ModelProto) -> None:
+    """ONNX Runtime's block-wise operator takes the place of MatMul alone."""
+    from onnx import helper, numpy_helper
+
+    constants = {each.name: each for each in model.graph.initializer}
+    nodes: list[Any] = []
+    for node in model.graph.node:
+        settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        scaled = settings.get("alpha", 1.0) != 1.0 or settings.get("beta", 1.0) != 1.0
+        plain = node.op_type == "Gemm" and not scaled and not settings.get("transA", 0)
+        if not plain or node.input[1] not in constants:
+            nodes.append(node)
+            continue
+        weights = numpy_helper.to_array(constants[node.input[1]])
+        name = f"{node.input[1]}_of_{node.name or node.output[0]}"
+        turned = weights.T if settings.get("transB", 0) else weights
+        model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), name))
+        has_bias = len(node.input) > 2 and bool(node.input[2])
+        product = f"{node.output[0]}_product" if has_bias else node.output[0]
+        label = node.name or node.output[0]
+        nodes.append(helper.make_node("MatMul", [node.input[0], name], [product], label))
+        if has_bias:
+            nodes.append(
+                helper.make_node("Add", [product, node.input[2]], [node.output[0]], f"{label}_bias")
+            )
+    _replace_nodes(model, nodes)
+    _drop_unused(model)
+
+
+class _WeightGraph:
+    """A graph whose weights are replaced one operator after the other."""
+
+    _AXES: dict[str, Callable[[dict[str, Any]], int]] = {  # noqa: RUF012
+        "Conv": lambda settings: 0,
+        "ConvTranspose": lambda settings: 1,
+        "Gemm": lambda settings: 0 if settings.get("transB", 0) else 1,
+        "MatMul": lambda settings: -1,
+    }
+
+    def __init__(self, source: Path, bits: int, per_channel: bool) -> None:
+        import onnx
+
+        self._model = onnx.load(source)
+        self._bits = bits
+        self._per_channel = per_channel
+        self._constants = {each.name: each for each in self._model.graph.initializer}
+        self._before: dict[int, list[Any]] = {}
+        self._after: dict[int, list[Any]] = {}
+        self._shared: dict[tuple[str, int], str] = {}
+        self.count: Counter[str] = Counter()
+
+    def nodes(self) -> list[Any]:
+        return list(self._model.graph.node)
+
+    def told(self) -> str:
+        return _told(self.count)
+
+    def dequantize_before(self, node: Any) -> None:
+        from onnx import helper
+
+        weights = self._weights(node, 1)
+        if node.op_type not in self._AXES or weights is None:
+            return
+        settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        # A grouped transposed convolution has its output channels spread over two axes.
+        spread = node.op_type == "ConvTranspose" and settings.get("group", 1) != 1
+        axis = self._AXES[node.op_type](settings) % weights.ndim
+        per_axis = self._per_channel and not spread
+        key = (node.input[1], axis if per_axis else -1)
+        if key not in self._shared:
+            self._shared[key] = self._dequantized(node, weights, axis if per_axis else None)
+        node.input[1] = self._shared[key]
+        self.count[node.op_type] += 1
+
+    def quantize_rows(self, node: Any) -> None:
+        """An embedding, a scale a row: the rows are picked as int8, only they are dequantized."""
+        from onnx import TensorProto, helper
+
+        table = self._weights(node, 0)
+        settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        if table is None or table.ndim != 2 or settings.get("axis", 0) != 0:
+            return
+        name, output = node.input[0], node.output[0]
+        stored, scales = _symmetric(table, 0 if self._per_channel else None, self._bits)
+        scale_of_row = scales.reshape(-1, 1) if self._per_channel else scales
+        self._add(f"{name}_quantized", stored, TensorProto.INT8)
+        self._add(f"{name}_scale", scale_of_row.astype(np.float32), TensorProto.FLOAT)
+        node.input[0], node.output[0] = f"{name}_quantized", f"{output}_quantized"
+        scale, after = f"{name}_scale", []
+        if self._per_channel:
+            scale = f"{output}_scale"
+            after = [helper.make_node("Gather", [f"{name}_scale", node.input[1]], [scale])]
+        cast, product = [f"{output}_cast"], [f"{output}_cast", scale]
+        after.append(helper.make_node("Cast", [node.output[0]], cast, to=TensorProto.FLOAT))
+        after.append(helper.make_node("Mul", product, [output]))
+        self._after[id(node)] = after
+        self.count["Gather"] += 1
+
+    def save(self, target: Path) -> None:
+        import onnx
+
+        ordered = [
+            each
+            for node in self._model.graph.node
+            for each in (*self._before.get(id(node), ()), node, *self._after.get(id(node), ()))
+        ]
+        _replace_nodes(self._model, ordered)
+        _drop_unused(self._model)
+        if self._bits == 4 and self.count:
+            _raise_opset(self._model)
+        onnx.save(self._model, target)
+        check_quantized(target, _NO_WEIGHTS)
+
+    def _weights(self, node: Any, position: int) -> Array | None:
+        from onnx import TensorProto, numpy_helper
+
+        if node.op_type not in (*self._AXES, "Gather") or len(node.input) <= position:
+            return None
+        constant = self._constants.get(node.input[position])
+        if constant is None or constant.data_type != TensorProto.FLOAT or len(constant.dims) < 2:
+            return None
+        return np.asarray(numpy_helper.to_array(constant))
+
+    def _dequantized(self, node: Any, weights: Array, axis: int | None) -> str:
+        from onnx import TensorProto, helper
+
+        name = f"{node.input[1]}_{'tensor' if axis is None else axis}"
+        stored, scales = _symmetric(weights, axis, self._bits)
+        kind = TensorProto.INT8 if self._bits == 8 else TensorProto.INT4
+        self._add(f"{name}_quantized", stored, kind)
+        self._add(f"{name}_scale", scales.astype(np.float32), TensorProto.FLOAT)
+        inputs, output = [f"{name}_quantized", f"{name}_scale"], f"{name}_dequantized"
+        settings: dict[str, Any] = {} if axis is None else {"axis": axis}
+        made = helper.make_node("DequantizeLinear", inputs, [output], output, **settings)
+        self._before.setdefault(id(node), []).append(made)
+        return output
+
+    def _add(self, name: str, values: Array, kind: int) -> None:
+        from onnx import TensorProto, helper
+
+        if name in {each.name for each in self._model.graph.initializer}:
+            return
+        packed = _nibbles(values) if kind == TensorProto.INT4 else values
+        made = helper.make_tensor(name, kind, values.shape, packed.tobytes(), raw=True)
+        self._model.graph.initializer.append(made)
+
+
+def _symmetric(weights: Array, axis: int | None, bits: int) -> tuple[Array, Array]:
+    """Whole numbers and their scales; a channel of zeros has the scale one."""
+    others = tuple(each for each in range(weights.ndim) if each != axis)
+    largest = np.abs(weights).max(axis=None if axis is None else others, keepdims=True)
+    limit = 2 ** (bits - 1) - 1
+    scales = np.where(largest > 0, largest / limit, 1).astype(np.float32)
+    stored = np.clip(np.round(weights / scales), -limit, limit).astype(np.int8)
+    return stored, scales.reshape(-1) if axis is not None else scales.reshape(())
+
+
+def _nibbles(values: Array) -> Array:
+    """Two to a byte, the first in the lower half."""
+    flat = values.flatten().astype(np.uint8) & 0xF
+    even = np.append(flat, np.zeros(len(flat) % 2, np.uint8))
+    return np.asarray(even[::2] | (even[1::2] << 4), np.uint8)
+
+
+def _raise_opset(model: onnx.ModelProto) -> None:
+    """The 4-bit type came with opset 21."""
+
+    default = next(each for each in model.opset_import if not each.domain)
+    if default.version < _INT4_OPSET:
+        default.version = _INT4_OPSET
+    model.ir_version = max(model.ir_version, 10)
+
+
+def _replace_nodes(model: onnx.ModelProto, nodes: list[Any]) -> None:
+    import onnx
+
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    used = {name for node in model.graph.node for name in node.input}
+    used |= {value.name for value in model.graph.output}
+    used |= _used_in_branches(model.graph)
+    kept = [each for each in model.graph.initializer if each.name in used]
+    copies = [type(each).FromString(each.SerializeToString()) for each in kept]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(copies)
+
+
+def _used_in_branches(graph: Any) -> set[str]:
+    inner = [
+        each
+        for node in graph.node
+        for attribute in node.attribute
+        for each in (attribute.g, *attribute.graphs)
+    ]
+    used = {name for each in inner for node in each.node for name in node.input}
+    used |= {value.name for each in inner for value in each.output}
+    return used.union(*(_used_in_branches(each) for each in inner))
+
+
+def _told(count: Counter[str]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(count.items()))
