@@ -1,47 +1,58 @@
-"""ONNX files with some operators quantized: one calibration, then ONNX Runtime's quantizer."""
+"""ONNX files with some operators quantized: through ONNX Runtime's quantizer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trimtab.compress.passes.quantization.layers import Fallback, LayeredFile, Operator
+from trimtab.compress.passes.quantization.layers import (
+    Fallback,
+    LayeredFile,
+    Operator,
+    without_layers,
+)
+from trimtab.compress.passes.quantization.onnx_graph import name_nodes, prepared
+from trimtab.compress.passes.quantization.onnx_static import (
+    all_tensors,
+    nodes_at,
+    stored_ranges,
+)
+from trimtab.compress.passes.quantization.ranges import (
+    Method,
+    RangeRule,
+    observed_ranges,
+    unquantizable,
+)
 from trimtab.task import Arrays, NamedArrays, single_samples
 
 if TYPE_CHECKING:
     import onnx
 
 _ALWAYS_LAYERS = ("MatMul", "Gemm")
-_METHODS = {"minmax": "MinMax", "percentile": "Percentile"}
 _FLOAT_BYTES = 4
 
 
 class LayeredOnnx(LayeredFile):
     """Works throughout on the file as ONNX Runtime's preparation leaves it, names and all."""
 
-    def __init__(self, source: Path, scratch: Path, method: str) -> None:
-        self._method = method
+    def __init__(self, source: Path, scratch: Path, method: Method) -> None:
+        self._rule = RangeRule(method)
         self._scratch = scratch
-        self._prepared = _prepared(source, scratch)
-        self._ranges: Any = None
+        readied, _ = prepared(source, scratch)
+        self._prepared = name_nodes(readied, scratch)
+        self._ranges = scratch / "ranges.json"
+        self._never: frozenset[str] = frozenset()
         self.operators = tuple(_operators(self._prepared))
 
     def calibrate(self, data: NamedArrays) -> None:
-        from onnxruntime.quantization import CalibrationMethod
-        from onnxruntime.quantization.calibrate import create_calibrator
-
-        calibrator = create_calibrator(
-            self._prepared,
-            list(_registry()),
-            augmented_model_path=str(self._scratch / "augmented.onnx"),
-            calibrate_method=getattr(CalibrationMethod, _METHODS[self._method]),
-        )
-        calibrator.collect_data(_reader(data))
-        self._ranges = calibrator.compute_data()
+        ranges = observed_ranges(all_tensors(self._prepared), single_samples(data), self._rule)
+        self._ranges = stored_ranges(ranges, self._ranges)
+        self._never = frozenset(nodes_at(self._prepared, unquantizable(ranges)))
+        self.operators = without_layers(self.operators, self._never)
 
     def alone(self, layer: Operator) -> Path:
         return self._write({each.key for each in self.operators if each.key != layer.key}, {})
@@ -66,57 +77,32 @@ class LayeredOnnx(LayeredFile):
 
     def _write(self, left_out: set[str], wider: Mapping[str, str]) -> Path:
         """``wider``: the activation type of the tensors that are not to have 8 bits."""
-        from onnxruntime.quantization import QuantType
-        from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-        from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
         overrides = {
             name: [{"quant_type": getattr(QuantType, kind)}] for name, kind in wider.items()
         }
-        quantizer = QDQQuantizer(
-            load_model_with_shape_infer(self._prepared),
-            per_channel=True,
-            reduce_range=False,
-            weight_qType=QuantType.QInt8,
-            activation_qType=QuantType.QUInt8,
-            tensors_range=self._ranges,
-            nodes_to_quantize=[],
-            nodes_to_exclude=sorted(left_out),
-            op_types_to_quantize=list(_registry()),
-            extra_options={"TensorQuantOverrides": overrides},
-        )
-        quantizer.quantize_model()
         target = self._scratch / "layered.onnx"
-        quantizer.model.save_model_to_file(str(target), False)
+        quantize_static(
+            self._prepared,
+            target,
+            None,
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=sorted({*left_out, *self._never}),
+            extra_options={"TensorQuantOverrides": overrides},
+            calibration_cache_path=self._ranges,
+        )
         return target
 
 
 def _registry() -> tuple[str, ...]:
-    """The operator types that ``quantize_static`` quantizes by default, in a fixed order."""
+    """The operator types that ``quantize_static`` quantizes by default."""
     from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
     return tuple(sorted({*QDQRegistry, *QLinearOpsRegistry}))
-
-
-def _prepared(source: Path, scratch: Path) -> Path:
-    """Folded and with shapes, where that works (not on some transformers); every node named."""
-    import onnx
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    target = scratch / "prepared.onnx"
-    try:
-        quant_pre_process(source, target)
-        model = onnx.load(target)
-    except Exception:
-        model = onnx.load(source)
-    taken = {node.name for node in model.graph.node}
-    for index, node in enumerate(model.graph.node):
-        if not node.name:
-            node.name = f"{node.op_type}_{index}"
-            if node.name in taken:
-                node.name += "_unnamed"
-    onnx.save(model, target)
-    return target
 
 
 def _operators(path: Path) -> Iterator[Operator]:
@@ -169,15 +155,3 @@ def _shown(node: onnx.NodeProto, weights: list[str]) -> str:
         if module and parameter == "weight":
             return module
     return str(node.name)
-
-
-def _reader(data: NamedArrays) -> Any:
-    from onnxruntime.quantization import CalibrationDataReader
-
-    feeds = single_samples(data)
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class has no types
-        def get_next(self) -> NamedArrays | None:
-            return next(feeds, None)
-
-    return Reader()

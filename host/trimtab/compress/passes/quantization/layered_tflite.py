@@ -11,55 +11,65 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trimtab.compress.passes.quantization.layers import Fallback, LayeredFile, Operator
+from trimtab.compress.passes.quantization import tflite_recipes
+from trimtab.compress.passes.quantization.layers import (
+    Fallback,
+    LayeredFile,
+    Operator,
+    without_layers,
+)
+from trimtab.compress.passes.quantization.ranges import Method, RangeRule, unquantizable
+from trimtab.compress.passes.quantization.tflite_ranges import (
+    as_statistics,
+    read_graph,
+    tensor_ranges,
+)
 from trimtab.task import Arrays, NamedArrays, single_samples
 
+_PRODUCT = "BATCH_MATMUL"  # often of two computed tensors: attention
 _LAYERS = (
     "CONV_2D",
     "DEPTHWISE_CONV_2D",
     "CONV_2D_TRANSPOSE",
     "FULLY_CONNECTED",
-    "BATCH_MATMUL",
+    _PRODUCT,
     "EMBEDDING_LOOKUP",
 )
 _FLOAT_BYTES = 4
-_EVERYTHING = ".*"
-_ALL_THE_SAME = "^"  # another key than the former: a later one wins over an earlier one
+_ALL = "^"  # not ".*": entries under one expression stand where the first of them stood
 
 
 class LayeredTflite(LayeredFile):
     """Inputs and outputs of the files stay float32: the operators beside them may be."""
 
-    def __init__(self, source: Path, scratch: Path) -> None:
+    def __init__(self, source: Path, scratch: Path, method: Method) -> None:
         self._source = source
         self._scratch = scratch
-        self._ranges: Any = None
+        self._rule = RangeRule(method)
+        self._graph = read_graph(source)
+        self._statistics: Any = None
+        self._never: list[str] = []
         self.operators = tuple(_operators(source))
 
     def calibrate(self, data: NamedArrays) -> None:
-        """The smallest and largest value of each tensor over all samples."""
-        from ai_edge_quantizer import calibrator, recipe, recipe_manager
-        from ai_edge_quantizer.utils import qsv_utils
-
-        manager = recipe_manager.RecipeManager()
-        manager.load_quantization_recipe(recipe.static_wi8_ai8())
-        observed = calibrator.Calibrator(
-            str(self._source), num_threads=1, qsv_update_func=qsv_utils.min_max_update
-        )
-        observed.calibrate(_feeds(self._source, data), manager)
-        self._ranges = observed.get_model_qsvs()
+        ranges = tensor_ranges(self._source, self._graph, data, self._rule)
+        self._statistics = as_statistics(self._graph, ranges)
+        self._never = self._graph.scopes_at(unquantizable(ranges))
+        self.operators = without_layers(self.operators, self._never)
 
     def alone(self, layer: Operator) -> Path:
-        return self._write([_int8(_scopes([layer])), *_float_ends()])
+        scope = _regex([layer.key])
+        return self._write([{**each, "regex": scope} for each in tflite_recipes.static(8)])
 
     def all_but(self, kept: Collection[Operator], fallback: Fallback) -> Path:
-        from ai_edge_quantizer import recipe
-
-        rest = _int8(_EVERYTHING)
-        if not kept:
-            return self._write([rest, *_float_ends()])
-        other = recipe.static_wi8_ai16()[0] if fallback == "int16" else _not_quantized("*")
-        return self._write([rest, {**other, "regex": _scopes(kept)}, *_float_ends()])
+        recipe = list(tflite_recipes.static(8))
+        if kept:
+            scope = _regex([each.key for each in kept])
+            if fallback == "int16":
+                recipe += [{**each, "regex": scope} for each in tflite_recipes.static(16)]
+            else:
+                recipe.append(_not_quantized("*", scope))
+        return self._write(recipe)
 
     def outputs(self, path: Path | None, inputs: NamedArrays) -> Arrays:
         from ai_edge_litert.interpreter import Interpreter
@@ -70,39 +80,32 @@ class LayeredTflite(LayeredFile):
         return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
 
     def _write(self, recipe: list[dict[str, Any]]) -> Path:
+        """The last entry that speaks of an operator holds."""
         from ai_edge_quantizer import quantizer
 
+        never = [_not_quantized("*", _regex(self._never))] if self._never else []
+        # An output has the scope of the operator that it comes from: its entry comes later.
+        ends = [_not_quantized(each, _ALL) for each in ("INPUT", "OUTPUT")]
         made = quantizer.Quantizer(str(self._source))
-        made.load_quantization_recipe(recipe)
+        made.load_quantization_recipe([*recipe, *never, *ends])
         target = self._scratch / "layered.tflite"
         target.unlink(missing_ok=True)
-        made.quantize(self._ranges).export_model(str(target))
+        made.quantize(self._statistics).export_model(str(target))
         return target
 
 
-def _int8(scopes: str) -> dict[str, Any]:
-    from ai_edge_quantizer import recipe
-
-    return {**recipe.static_wi8_ai8()[0], "regex": scopes}
-
-
-def _float_ends() -> list[dict[str, Any]]:
-    """Last in a recipe: an output has the scope of the operator that it comes from."""
-    return [_not_quantized("INPUT"), _not_quantized("OUTPUT")]
-
-
-def _not_quantized(operation: str) -> dict[str, Any]:
+def _not_quantized(operation: str, regex: str) -> dict[str, Any]:
     from ai_edge_quantizer import algorithm_manager, qtyping
 
     return {
-        "regex": _ALL_THE_SAME,
+        "regex": regex,
         "operation": qtyping.TFLOperationName(operation),
         "algorithm_key": algorithm_manager.AlgorithmName.NO_QUANTIZE,
     }
 
 
-def _scopes(operators: Collection[Operator]) -> str:
-    return f"^(?:{'|'.join(re.escape(each.key) for each in operators)})$"
+def _regex(scopes: Collection[str]) -> str:
+    return f"^(?:{'|'.join(re.escape(each) for each in scopes)})$"
 
 
 def _operators(path: Path) -> Iterator[Operator]:
@@ -113,14 +116,14 @@ def _operators(path: Path) -> Iterator[Operator]:
     graph = model.subgraphs[0]
     names: set[str] = set()
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        code = _code(model.operatorCodes[operator.opcodeIndex])
         known = flatbuffer.TFL_OP_CODE_TO_NAME.get(code)
         kind = known.value if known else f"operator {code}"
         tensors = [graph.tensors[index] for index in operator.inputs if index >= 0]
         constants = [each for each in tensors if _is_constant(model, each)]
-        weights = [each for each in constants if len(each.shape) > 1] if kind in _LAYERS else []
+        weights = [each for each in constants if kind in _LAYERS and _is_weight(each)]
         key = flatbuffer.get_op_scope(operator, graph.tensors)
-        name = _shown(_text(weights[0].name) if weights else key)
+        name = _shown(_text(weights[0].name)) if weights else key
         name = name if name not in names else key
         names.add(name)
         yield Operator(
@@ -129,9 +132,20 @@ def _operators(path: Path) -> Iterator[Operator]:
             type=kind,
             reads=tuple(_text(each.name) for each in tensors if not _is_constant(model, each)),
             writes=tuple(_text(graph.tensors[index].name) for index in operator.outputs),
-            is_layer=kind in _LAYERS,
+            is_layer=bool(weights) or kind == _PRODUCT,
             weight_bytes=sum(_FLOAT_BYTES * math.prod(each.shape) for each in weights),
         )
+
+
+def _code(operator_code: Any) -> int:
+    """Older converters write the one field, newer ones both or the other."""
+    return max(operator_code.builtinCode, operator_code.deprecatedBuiltinCode)
+
+
+def _is_weight(tensor: Any) -> bool:
+    from ai_edge_litert import schema_py_generated as schema
+
+    return bool(tensor.type == schema.TensorType.FLOAT32 and len(tensor.shape) > 1)
 
 
 def _is_constant(model: Any, tensor: Any) -> bool:
@@ -149,19 +163,6 @@ def _shown(tensor: str) -> str:
     if not modules or not all(modules[1:]) or len(modules) < 2:
         return tensor.rstrip(";")
     return ".".join(found.group(1) for found in modules[1:] if found).removeprefix("model.")
-
-
-def _feeds(source: Path, data: NamedArrays) -> dict[str, list[dict[str, Any]]]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(source))
-    signature = next(iter(interpreter.get_signature_list()))
-    details = interpreter.get_signature_runner(signature).get_input_details()
-    feeds = [
-        {name: array.astype(details[name]["dtype"]) for name, array in sample.items()}
-        for sample in single_samples(data)
-    ]
-    return {signature: feeds}
 
 
 def _run_once(interpreter: Any, sample: NamedArrays) -> tuple[npt.NDArray[Any], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +40,7 @@ class LayeredFile(ABC):
 
     @abstractmethod
     def calibrate(self, data: NamedArrays) -> None:
-        """Once, for all files that are made later."""
+        """Once, for all files that are made later; drops the layers that nothing can quantize."""
 
     @abstractmethod
     def alone(self, layer: Operator) -> Path:
@@ -53,6 +53,13 @@ class LayeredFile(ABC):
     @abstractmethod
     def outputs(self, path: Path | None, inputs: NamedArrays) -> Arrays:
         """In the real runtime, as real numbers; None: of the float file."""
+
+
+def without_layers(operators: Iterable[Operator], keys: Collection[str]) -> tuple[Operator, ...]:
+    """Those that cannot be quantized at all are no layers to choose among."""
+    return tuple(
+        replace(each, is_layer=each.is_layer and each.key not in keys) for each in operators
+    )
 
 
 def followers(operators: Iterable[Operator], kept: Collection[str]) -> tuple[Operator, ...]:

@@ -19,12 +19,14 @@ from trimtab.compress.passes.base import (
     PassContext,
     PassRejected,
 )
+from trimtab.compress.passes.quantization.calibration import calibration_data
 from trimtab.compress.passes.quantization.layer_latency import LayerTime, layer_times
 from trimtab.compress.passes.quantization.layered_onnx import LayeredOnnx
 from trimtab.compress.passes.quantization.layered_tflite import LayeredTflite
 from trimtab.compress.passes.quantization.layers import Fallback, LayeredFile
 from trimtab.compress.passes.quantization.mixed_lineage import DataUsed, choices, sentence
 from trimtab.compress.passes.quantization.mixed_search import Limit, MixedSearch
+from trimtab.compress.passes.quantization.ranges import Method
 from trimtab.compress.passes.quantization.sensitivity import Judge
 from trimtab.compress.quiet import quiet
 from trimtab.task import NamedArrays
@@ -51,7 +53,7 @@ class MixedPrecisionConfig(PassConfig):
         ge=1,
         description="how many further samples of the same data the layers are judged on",
     )
-    method: Literal["minmax", "percentile"] = Field(
+    method: Method = Field(
         default="minmax", description="how a range is taken from the values that were seen"
     )
     fallback: Fallback = Field(
@@ -89,8 +91,6 @@ class MixedPrecisionPass(ArtifactPass[MixedPrecisionConfig]):
     def rejects(self, model_format: str, config: MixedPrecisionConfig) -> str | None:
         if model_format not in ("onnx", "tflite"):
             return f"mixed_precision does not write {model_format}; it writes onnx and tflite"
-        if model_format == "tflite" and config.method != "minmax":
-            return f"tflite is calibrated with method minmax only, not {config.method}"
         return None
 
     def data_key(self, config: MixedPrecisionConfig, context: PassContext) -> str:
@@ -105,14 +105,13 @@ class MixedPrecisionPass(ArtifactPass[MixedPrecisionConfig]):
     ) -> str:
         ranges, judged, used = _split(config, context)
         limit = Limit(config.max_drop, config.min_sqnr_db)
-        with quiet():
-            file = _layered(source, config, context.scratch)
-        if not file.layers:
-            raise PassRejected("the file has no layer with weights to quantize")
-        times = _times(file, source, config, context)
         context.progress(f"mixed precision: ranges of {used.range_count} samples")
         with quiet():
+            file = _layered(source, config, context.scratch)
             file.calibrate(ranges)
+        if not file.layers:
+            raise PassRejected("the file has no layer that static quantization knows")
+        times = _times(file, source, config, context)
         judge = Judge(file, judged)
         if config.min_sqnr_db is None and not judge.gives_answers:
             raise PassRejected(
@@ -129,27 +128,20 @@ def _split(
     config: MixedPrecisionConfig, context: PassContext
 ) -> tuple[NamedArrays, NamedArrays, DataUsed]:
     """Samples to calibrate on, and others to judge on; a short supply is shared out alike."""
-    task = context.task
     wanted = config.samples + config.judged
-    arrays = task.calibration(wanted)
-    count = len(arrays[0])
-    source = task.calibration_source or ""
+    data = calibration_data(context.task, wanted, "task").samples
+    count = min(len(array) for array in data.values())
     first = config.samples if count == wanted else max(1, count * config.samples // wanted)
-    if count - first < 1:
-        raise PassRejected(
-            f"{source}() gives {count} sample: mixed_precision calibrates on some and judges on "
-            "others; give it more"
-        )
-    names = task.input_names
-    ranges = {name: array[:first] for name, array in zip(names, arrays, strict=True)}
-    judged = {name: array[first:] for name, array in zip(names, arrays, strict=True)}
-    return ranges, judged, DataUsed(source, first, count - first)
+    ranges = {name: array[:first] for name, array in data.items()}
+    judged = {name: array[first:] for name, array in data.items()}
+    used = DataUsed(context.task.calibration_source or "", first, count - first)
+    return ranges, judged, used
 
 
 def _layered(source: ModelFile, config: MixedPrecisionConfig, scratch: Path) -> LayeredFile:
     if source.format == "onnx":
         return LayeredOnnx(source.path, scratch, config.method)
-    return LayeredTflite(source.path, scratch)
+    return LayeredTflite(source.path, scratch, config.method)
 
 
 def _times(
