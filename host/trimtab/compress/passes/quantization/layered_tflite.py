@@ -139,7 +139,7 @@ def _operators(path: Path) -> Iterator[Operator]:
 
 def _code(operator_code: Any) -> int:
     """Older converters write the one field, newer ones both or the other."""
-    return max(operator_code.builtinCode, operator_code.deprecatedBuiltinCode)
+    return int(max(operator_code.builtinCode, operator_code.deprecatedBuiltinCode))
 
 
 def _is_weight(tensor: Any) -> bool:
