@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ def _variant_row(variant: Variant) -> dict[str, Any]:
         "format": variant.format,
         "recipe": [dict(step) for step in variant.recipe],
         "lineage": list(variant.lineage),
+        "layers": [asdict(each) for each in variant.layers],
         "file": str(artifact.files[0].path) if artifact else None,
         "sha256": artifact.sha256 if artifact else None,
         "size_bytes": artifact.size_bytes if artifact else None,

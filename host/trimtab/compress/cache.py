@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from trimtab_protos.digest import digest_file
 
 from trimtab import __version__
 from trimtab.artifact_files import companions
+from trimtab.compress.layers_file import layers_from, read_layers, write_layers
 
 _TOOLS = (
     "torch",
@@ -75,6 +76,7 @@ class Cache:
             if digest_file(self._file(key)).sha256 != entry["sha256"]:
                 return None
             copy_whole(self._file(key), target)
+            write_layers(target, layers_from(entry.get("layers", ())))
             return tuple(str(sentence) for sentence in entry["lineage"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -86,7 +88,12 @@ class Cache:
         for file, kept in zip(companions(source), self._beside(key, source), strict=True):
             copy_whole(file, kept)
             beside[file.suffix] = digest_file(file).sha256
-        entry = {"sha256": digest_file(source).sha256, "beside": beside, "lineage": lineage}
+        entry = {
+            "sha256": digest_file(source).sha256,
+            "beside": beside,
+            "lineage": lineage,
+            "layers": [asdict(each) for each in read_layers(source)],
+        }
         temporary = self._entry(key).with_suffix(".part")
         temporary.write_text(json.dumps(entry))
         temporary.replace(self._entry(key))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_with_companions
+from trimtab.compress.layers_file import read_layers
 from trimtab.compress.model_cache import apply_or_fetch
 from trimtab.compress.passes import ModelFile, PassContext
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
@@ -17,6 +18,7 @@ from trimtab.export.fingerprint import model_fingerprint
 from trimtab.export.registry import load_exporter
 from trimtab.export.verify import Reference, reference_outputs
 from trimtab.project import PassStep
+from trimtab.records import LayerChoice
 from trimtab.task import Task, seed_everything
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 class Made:
     path: Path
     lineage: tuple[str, ...]
+    layers: tuple[LayerChoice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class Stages:
             lambda path: _checked(exporter, path, prepared.reference),
         )
         copy_with_companions(final.path, target)
-        return Made(target, (*prepared.lineage, *exported, *done))
+        lineage = (*prepared.lineage, *exported, *done)
+        return Made(target, lineage, read_layers(final.path))
 
     def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
         key = repr([each.step.as_data() for each in steps])

@@ -67,7 +67,7 @@ class _Builder:
             self._progress(f"{plan.name}: {model_format} failed: {reason}")
             failure = Failure("model", reason)
             return Variant(plan.name, model_format, recipe, (), None, failure)
-        return Variant(plan.name, model_format, recipe, made.lineage, artifact)
+        return Variant(plan.name, model_format, recipe, made.lineage, artifact, layers=made.layers)
 
     def _make(self, steps: Sequence[PassStep], model_format: str, file_name: str) -> Made:
         target = self._out_dir / file_name

@@ -8,6 +8,7 @@ from trimtab.records.artifacts import (
     ArtifactFile,
     CorruptedCopies,
     EvaluationSet,
+    LayerChoice,
     Variant,
 )
 from trimtab.records.decisions import (
@@ -57,6 +58,7 @@ __all__ = [
     "EvaluationSet",
     "Float64Array",
     "Int64Array",
+    "LayerChoice",
     "MeasurementSettings",
     "Metric",
     "NotChosen",

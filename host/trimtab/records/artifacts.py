@@ -45,12 +45,32 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class LayerChoice:
+    """A layer of a file whose layers differ in precision, and why it has the one it has.
+
+    ``sqnr_db`` and ``changed`` (share of answers; None: the outputs are no scores) compare the
+    outputs with the float file's when this layer alone is int8. ``saved_ms``: what int8 saves of
+    its time; None: not profiled.
+    """
+
+    name: str
+    operator: str
+    precision: str
+    reason: str
+    weight_bytes: int
+    sqnr_db: float
+    changed: float | None = None
+    saved_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class Variant:
     """What a recipe made of a task's model, exported to one format.
 
     ``name`` is unique within (name, format). ``recipe`` holds the passes with all their settings as
     plain data; an empty recipe is the float model. ``lineage`` is what was done, a sentence a step.
     ``failure`` says why there is no artifact (a format that cannot carry the scheme, say).
+    ``layers``: where a pass chose each layer's precision.
     """
 
     name: str
@@ -59,6 +79,7 @@ class Variant:
     lineage: tuple[str, ...]
     artifact: Artifact | None
     failure: Failure | None = None
+    layers: tuple[LayerChoice, ...] = ()
 
     @property
     def is_float(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trimtab.records import Run, UserError
 from trimtab.report.diagnostics_view import COLUMNS
+from trimtab.report.layers_chart import layer_charts
 from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
 from trimtab.report.sustained_plot import curve_plots
@@ -51,5 +52,11 @@ def render_report(run: Run) -> str:
         {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
         for each in curve_plots(page.points, has_plotly=bool(plot))
     ]
+    layers = [
+        {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
+        for each in layer_charts(run.variants, has_plotly=bool(plot) or bool(curves))
+    ]
     template = environment.get_template("report.html.j2")
-    return template.render(page=page, plot=plot, curves=curves, diagnostics_columns=COLUMNS)
+    return template.render(
+        page=page, plot=plot, curves=curves, layers=layers, diagnostics_columns=COLUMNS
+    )

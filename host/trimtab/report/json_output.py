@@ -111,6 +111,7 @@ def _variant(variant: Variant) -> Json:
         "format": variant.format,
         "recipe": [dict(step) for step in variant.recipe],
         "lineage": list(variant.lineage),
+        "layers": [asdict(each) for each in variant.layers],
         "artifact": _artifact(variant.artifact) if variant.artifact is not None else None,
         "error": _error(variant.failure),
     }

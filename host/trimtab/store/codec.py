@@ -22,6 +22,7 @@ from trimtab.records import (
     DeviceRef,
     Float64Array,
     Int64Array,
+    LayerChoice,
     MeasurementSettings,
     Metric,
     RawArm,
@@ -79,6 +80,7 @@ def variant_from(document: Plain) -> Variant:
         lineage=tuple(document["lineage"]),
         artifact=_artifact(artifact) if artifact else None,
         failure=_failure(document["failure"]),
+        layers=tuple(LayerChoice(**each) for each in document.get("layers", ())),
     )
 
 

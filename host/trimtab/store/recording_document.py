@@ -117,6 +117,8 @@ def run_from_document(document: object, arrays: Arrays) -> Run:
 def _variant_document(variant: Variant) -> Document:
     artifact = _without_folders(variant.artifact) if variant.artifact is not None else None
     document: Document = plain(dataclasses.replace(variant, artifact=artifact))
+    if not variant.layers:
+        del document["layers"]  # as before there were any: older versions read it
     return document
 
 

@@ -108,4 +108,7 @@ class ArtifactPass(Pass[ConfigT]):
 
     @abstractmethod
     def apply(self, source: ModelFile, target: Path, config: ConfigT, context: PassContext) -> str:
-        """Writes ``target``; a sentence on what was done. Raises PassRejected."""
+        """Writes ``target``; a sentence on what was done. Raises PassRejected.
+
+        May leave what it chose for each layer beside it: ``compress.layers_file``.
+        """

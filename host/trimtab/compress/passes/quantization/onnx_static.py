@@ -41,8 +41,8 @@ def static(
     nodes = name_nodes(readied, scratch)
     _check_known(nodes, keep_float)
     rule = RangeRule(method, options.percentile)
-    ranges = observed_ranges(_all_tensors(nodes), single_samples(data), rule)
-    masked = _nodes_at(nodes, unquantizable(ranges))
+    ranges = observed_ranges(all_tensors(nodes), single_samples(data), rule)
+    masked = nodes_at(nodes, unquantizable(ranges))
     quantize_static(
         nodes,
         target,
@@ -54,14 +54,14 @@ def static(
         calibrate_method=CalibrationMethod.MinMax,
         nodes_to_exclude=[*keep_float, *masked],
         extra_options={"ActivationSymmetric": activations == "int16"},
-        calibration_cache_path=_stored(ranges, scratch / f"{source.stem}.ranges.json"),
+        calibration_cache_path=stored_ranges(ranges, scratch / f"{source.stem}.ranges.json"),
     )
     check_quantized(target, "the model has no operator that static quantization knows")
     note += kept_float(len(masked))
     return f"quantized statically: {options.weights}, {activations} activations{note}"
 
 
-def _all_tensors(path: Path) -> RunAll:
+def all_tensors(path: Path) -> RunAll:
     """Every tensor of the outer graph, inputs too."""
     import onnx
     import onnxruntime
@@ -96,7 +96,7 @@ def _check_known(path: Path, names: Sequence[str]) -> None:
         raise PassRejected(f"the file has no node {missing[0]}, which was to stay float")
 
 
-def _nodes_at(path: Path, tensors: frozenset[str]) -> list[str]:
+def nodes_at(path: Path, tensors: frozenset[str]) -> list[str]:
     import onnx
 
     if not tensors:
@@ -105,7 +105,7 @@ def _nodes_at(path: Path, tensors: frozenset[str]) -> list[str]:
     return [node.name for node in nodes if tensors & {*node.input, *node.output}]
 
 
-def _stored(ranges: Ranges, path: Path) -> Path:
+def stored_ranges(ranges: Ranges, path: Path) -> Path:
     """In ONNX Runtime's form of a calibration that was made before."""
     from onnxruntime.quantization.calibrate import (
         CalibrationMethod,
