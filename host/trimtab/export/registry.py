@@ -11,7 +11,7 @@ from trimtab.plugins import load_plugin
 GROUP = "trimtab.exporters"
 
 
-def load_exporter(name: str) -> Exporter:
+def load_exporter(name: str, *, only_to_run: bool = False) -> Exporter:
     """Raises ExportFailed for an unknown format, and where a library is missing."""
     try:
         plugin = load_plugin(GROUP, name)
@@ -20,7 +20,8 @@ def load_exporter(name: str) -> Exporter:
     if plugin.unavailable:
         raise ExportFailed(f"exporter {name} is unavailable: {plugin.unavailable}")
     exporter = cast(Exporter, plugin.loaded())
-    missing = missing_modules(*exporter.modules)
+    needed = exporter.run_modules if only_to_run else exporter.modules
+    missing = missing_modules(*needed)
     if missing:
         raise ExportFailed(
             f"exporter {name} is unavailable: {', '.join(missing)} not installed "

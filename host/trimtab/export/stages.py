@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_whole
-from trimtab.compress.passes import ModelFile, PassContext
+from trimtab.compress.passes import ModelContext, ModelFile
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
 from trimtab.compress.quiet import quiet
 from trimtab.export.base import Exporter, ExportFailed, ExportRequest, one_line
@@ -52,7 +52,7 @@ class Stages:
     ) -> Made:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
         recipe = recipe_of(steps, model_format)
-        context = PassContext(self._task, scratch)
+        context = ModelContext(self._task, scratch)
         exporter = load_exporter(model_format)
         prepared = self._prepare(recipe.on_model, context)
         source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)
@@ -62,12 +62,12 @@ class Stages:
             source,
             context,
             self._cache,
-            lambda path: _checked(exporter, path, prepared.reference),
+            lambda path: checked(exporter, path, prepared.reference),
         )
         copy_whole(final.path, target)
         return Made(target, (*prepared.lineage, *exported, *done))
 
-    def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
+    def _prepare(self, steps: Sequence[ModelStep], context: ModelContext) -> _Prepared:
         key = repr([each.step.as_data() for each in steps])
         if key not in self._prepared:
             model, lineage = apply_to_model(steps, self._task.model, context)
@@ -127,6 +127,7 @@ class Stages:
         )
 
 
-def _checked(exporter: Exporter, path: Path, reference: Reference) -> str:
+def checked(exporter: Exporter, path: Path, reference: Reference) -> str:
+    """A sentence on how the file compares. Raises ExportFailed where it does not run."""
     with quiet():
         return f"checked: {exporter.check(path, reference)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trimtab.task import Arrays, NamedArrays, Task, as_arrays, single_samples
+from trimtab.task import Arrays, NamedArrays, Task, as_arrays, joined_runs, single_samples
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,10 +20,12 @@ FLOAT_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Reference:
-    """Samples by input name, and the model's own outputs for them."""
+    """Samples by input name, and the outputs of the model, or of the float file, for them."""
 
     inputs: NamedArrays
     outputs: Arrays
+    owner: str = "the torch model"
+    samples_are: str = "samples"
 
     @property
     def sample_count(self) -> int:
@@ -38,6 +40,8 @@ class Comparison:
     max_difference: float
     largest_output: float
     agreement: float | None
+    owner: str = "the torch model"
+    samples_are: str = "samples"
 
     @property
     def within_float_tolerance(self) -> bool:
@@ -45,7 +49,8 @@ class Comparison:
 
     def __str__(self) -> str:
         text = (
-            f"on {self.sample_count} samples the outputs differ from the torch model's by at most "
+            f"on {self.sample_count} {self.samples_are} the outputs differ from {self.owner}'s "
+            f"by at most "
             f"{self.max_difference:.2g} (largest output {self.largest_output:.3g})"
         )
         if self.agreement is None:
@@ -63,7 +68,7 @@ def reference_outputs(model: nn.Module, task: Task) -> Reference:
             as_arrays(model(*(torch.from_numpy(array) for array in sample.values())))
             for sample in single_samples(inputs)
         ]
-    return Reference(inputs, tuple(np.concatenate(parts) for parts in zip(*outputs, strict=True)))
+    return Reference(inputs, joined_runs(outputs))
 
 
 def compare(outputs: Arrays, reference: Reference) -> Comparison:
@@ -80,6 +85,8 @@ def compare(outputs: Arrays, reference: Reference) -> Comparison:
         max_difference=max(_difference(ours, theirs) for ours, theirs in pairs),
         largest_output=max(float(np.abs(theirs).max(initial=0)) for _, theirs in pairs),
         agreement=_agreement(*pairs[0]) if len(pairs) == 1 else None,
+        owner=reference.owner,
+        samples_are=reference.samples_are,
     )
 
 

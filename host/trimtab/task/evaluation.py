@@ -6,10 +6,10 @@ from pathlib import Path
 
 from trimtab.evaluation_file import write_evaluation
 from trimtab.records import EvaluationSet
-from trimtab.task.task import Task
+from trimtab.task.data import TaskData
 
 
-def evaluation_set(task: Task, folder: Path) -> EvaluationSet | None:
+def evaluation_set(task: TaskData, folder: Path) -> EvaluationSet | None:
     """None where the task has no eval_data. Inputs have the names that the artifacts have."""
     if not task.provides("eval_data"):
         return None

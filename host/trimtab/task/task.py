@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
@@ -47,6 +48,9 @@ class Task:
 
     def provides(self, name: str) -> bool:
         return name in self._functions
+
+    def lacks(self, name: str) -> str:
+        return f"{name}(), which {self.path.name} lacks"
 
     @cached_property
     def model(self) -> nn.Module:
@@ -98,6 +102,10 @@ class Task:
     @property
     def calibration_source(self) -> str | None:
         return next((n for n in ("calibration_data", "train_data") if self.provides(n)), None)
+
+    @property
+    def calibration_origin(self) -> str:
+        return f"{self.calibration_source}()"
 
     def samples(self, count: int) -> Arrays:
         """Real inputs to compare outputs on, the evaluation set's where there is one."""
@@ -182,11 +190,11 @@ class Task:
 
 
 def seed_everything(seed: int) -> None:
-    import torch
-
+    """Torch too, where it is loaded: what is done to a file does without."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
 
 
 def _numbered(stem: str, count: int) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from trimtab.task import Task
+from trimtab.external_data import external_data_locations
+from trimtab.task import Task, TaskData
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,13 +43,26 @@ class ModelFile:
     path: Path
     format: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, and the external data of an ONNX model."""
+        names = external_data_locations(self.path) if self.format == "onnx" else ()
+        return (self.path, *(self.path.parent / name for name in names))
+
 
 @dataclass(frozen=True)
 class PassContext:
     """``scratch``: a folder for temporary files, removed afterwards."""
 
-    task: Task
+    task: TaskData
     scratch: Path
+
+
+@dataclass(frozen=True)
+class ModelContext(PassContext):
+    """For passes on the model: there is one, with its loss and its training data."""
+
+    task: Task
 
 
 class Pass(ABC, Generic[ConfigT]):
@@ -85,13 +99,16 @@ class ModelPass(Pass[ConfigT]):
 
     @abstractmethod
     def apply(
-        self, model: nn.Module, config: ConfigT, context: PassContext
+        self, model: nn.Module, config: ConfigT, context: ModelContext
     ) -> tuple[nn.Module, str]:
         """A new model, and a sentence on what was done. Raises PassRejected."""
 
 
 class ArtifactPass(Pass[ConfigT]):
+    """``takes_quantized``: files that are quantized already suit it as well."""
+
     stage: ClassVar[Stage] = "artifact"
+    takes_quantized: ClassVar[bool] = False
 
     def for_format(self, model_format: str) -> ArtifactPass[ConfigT] | ModelPass[ConfigT]:
         """Itself; or what does the same to the model, for formats whose files cannot be changed."""

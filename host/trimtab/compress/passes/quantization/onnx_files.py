@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.task import NamedArrays, single_samples
+from trimtab.task import NamedArrays, rows_of_file, single_samples
 
 if TYPE_CHECKING:
     from onnxruntime.quantization import CalibrationDataReader
@@ -49,7 +49,7 @@ def static(
     quantize_static(
         prepared,
         target,
-        _reader(data),
+        _reader(data, rows_of_file(prepared, "onnx")),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QUInt8,
@@ -85,10 +85,10 @@ def _prepared(source: Path, scratch: Path) -> tuple[Path, str]:
     return prepared, ""
 
 
-def _reader(data: NamedArrays) -> CalibrationDataReader:
+def _reader(data: NamedArrays, rows: Mapping[str, int]) -> CalibrationDataReader:
     from onnxruntime.quantization import CalibrationDataReader
 
-    feeds = single_samples(data)
+    feeds = single_samples(data, rows)
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class has no types
         def get_next(self) -> Mapping[str, npt.NDArray[Any]] | None:

@@ -99,5 +99,5 @@ def _static(source: ModelFile, target: Path, config: QuantizeConfig, context: Pa
         done = onnx_files.static(source.path, target, data, config.method, context.scratch)
     else:
         done = tflite_files.static(source.path, target, data)
-    origin = f"{len(samples[0])} samples of {context.task.calibration_source}()"
+    origin = f"{len(samples[0])} samples of {context.task.calibration_origin}"
     return f"{done}, calibrated on {origin} ({config.method})"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.task import NamedArrays, single_samples
+from trimtab.task import NamedArrays, rows_of_file, single_samples
 
 
 def dynamic(source: Path, target: Path) -> str:
@@ -77,7 +77,7 @@ def _calibration(source: Path, data: NamedArrays) -> dict[str, list[dict[str, An
     details = interpreter.get_signature_runner(signature).get_input_details()
     feeds = [
         {name: array.astype(details[name]["dtype"]) for name, array in sample.items()}
-        for sample in single_samples(data)
+        for sample in single_samples(data, rows_of_file(source, "tflite"))
     ]
     return {signature: feeds}
 
