@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _ONNX_CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : (?:Load model from .* failed:)?")
-_ONNX_SOURCE = re.compile(r"/onnxruntime_src/\S+ .*?\) (?=[A-Z])")
+_ONNX_SOURCE = re.compile(r"/onnxruntime_src/\S+ .*?\) ")
 
 
 def plain_reason(error: BaseException) -> str:

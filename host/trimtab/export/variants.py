@@ -55,7 +55,9 @@ def _stages(task: Task | FileTask, cache_dir: Path, progress: Progress) -> Stage
         need_compress("compressing a model file", *_FILE_MODULES[task.format])
         progress(f"reading {task.path.name}")
         _ = task.inputs
-        progress(f"{', '.join(passes_on_models())} need {NEEDS_THE_MODEL}")
+        beyond = passes_on_models()
+        if beyond:
+            progress(f"not for a file: {', '.join(beyond)}; each needs {NEEDS_THE_MODEL}")
         return FileStages(task, cache_dir)
     need_compress("compressing a model", "torch")
     progress("making the task's model")

@@ -193,8 +193,9 @@ def seed_everything(seed: int) -> None:
     """Torch too, where it is loaded: what is done to a file does without."""
     random.seed(seed)
     np.random.seed(seed)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
 
 
 def _numbered(stem: str, count: int) -> tuple[str, ...]:
