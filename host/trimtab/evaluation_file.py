@@ -22,7 +22,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def load_evaluation(path: Path, scratch: Path) -> EvaluationSet:
-    """Splits the file into the inputs, which travel, and the labels, which stay.
+    """The inputs, which travel, and the labels, which stay. Raises UserError."""
+    return write_evaluation(*read_evaluation(path), scratch)
+
+
+def read_evaluation(path: Path, *, scalars: bool = False) -> tuple[Arrays, npt.NDArray[Any]]:
+    """Inputs by name, and the labels. ``scalars``: an input may be one value without axes.
 
     Raises UserError for anything but an .npz of plain arrays with labels of the same length.
     """
@@ -34,6 +39,8 @@ def load_evaluation(path: Path, scratch: Path) -> EvaluationSet:
     if not arrays:
         raise UserError(f"{path}: labels, but no inputs", _FORM)
     for name, array in arrays.items():
+        if array.ndim == 0 and scalars:
+            continue
         if array.ndim == 0 or len(array) != len(labels):
             count = len(array) if array.ndim else "no"
             raise UserError(f"{path}: {count} samples in {name}, {len(labels)} labels", _FORM)
@@ -42,15 +49,20 @@ def load_evaluation(path: Path, scratch: Path) -> EvaluationSet:
             f"{path}: labels of type {labels.dtype} and shape {labels.shape}",
             "labels are class numbers: one integer a sample",
         )
-    return write_evaluation(arrays, labels, scratch)
+    return arrays, labels
 
 
 def load_inputs(path: Path, scratch: Path) -> EvaluationSet:
     """Inputs to measure with, without labels; ``targets`` is empty."""
+    return write_evaluation(read_inputs(path), np.empty(0, np.int64), scratch)
+
+
+def read_inputs(path: Path, *, scalars: bool = False) -> Arrays:
+    """Inputs by name, labels left out. Raises UserError."""
     arrays = {name: array for name, array in _read(path).items() if name not in LABEL_NAMES}
-    if not arrays or any(array.ndim == 0 for array in arrays.values()):
+    if not arrays or (not scalars and any(array.ndim == 0 for array in arrays.values())):
         raise UserError(f"{path}: no tensors in it", _FORM)
-    return write_evaluation(arrays, np.empty(0, np.int64), scratch)
+    return arrays
 
 
 def write_evaluation(inputs: Arrays, targets: npt.NDArray[Any], scratch: Path) -> EvaluationSet:
@@ -61,7 +73,7 @@ def write_evaluation(inputs: Arrays, targets: npt.NDArray[Any], scratch: Path) -
         number += 1
         path = scratch / f"inputs-{number}.npz"
     np.savez(path, allow_pickle=False, **inputs)
-    count = len(next(iter(inputs.values())))
+    count = max(len(array) for array in inputs.values() if array.ndim)
     return EvaluationSet(path, digest_file(path), targets, count)
 
 

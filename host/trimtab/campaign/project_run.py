@@ -13,6 +13,8 @@ from trimtab.campaign.choice import choose
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.session import local_agent_state, measure_into, select_devices
+from trimtab.campaign.up_to_date import Build, check_build, keep_build, now_ns
+from trimtab.campaign.watching import watched
 from trimtab.export.variants import build_variants
 from trimtab.fleet.progress import OnProgress
 from trimtab.project import Project, changed, load_project
@@ -20,9 +22,11 @@ from trimtab.records import Run, Variant
 from trimtab.store import RunStore, new_run_id
 from trimtab.task import (
     CorruptionPlan,
+    FileTask,
     Task,
     check_corruptions,
     evaluation_set,
+    load_file_task,
     load_task,
     open_inputs,
 )
@@ -36,7 +40,7 @@ class Built:
 
     name: str
     project: Project
-    task: Task
+    task: Task | FileTask
     variants: tuple[Variant, ...]
 
 
@@ -53,16 +57,56 @@ def build_project(
     project = load_project(path)
     project = replace(project, measure=changed(project.measure, changes))
     select_devices(project.devices)  # a device that is not there is known before the minutes pass
-    task = load_task(project.task_file, project.seed)
-    check_corruptions(task, project.robustness.corruptions)
-    variants = build_variants(
-        task,
-        project.variants,
-        project.folder / BUILD_FOLDER,
-        say,
-        opset=project.opset,
-    )
-    return Built(name or project.folder.resolve().name, project, task, tuple(variants))
+    task, variants = _build(project, say)
+    return Built(name or project.folder.resolve().name, project, task, variants)
+
+
+def compress_project(
+    path: Path, say: Callable[[str], None], *, force: bool = False
+) -> tuple[Variant, ...]:
+    """The variants alone: those of the last build where nothing that went into it changed.
+
+    Raises UserError for anything wrong in the project or its task.
+    """
+    project = load_project(path)
+    found = check_build(project, project.folder / BUILD_FOLDER)
+    if found.variants is not None and not force:
+        say(_nothing_to_do(found.variants))
+        return found.variants
+    if found.changed:
+        say(f"building again: {found.changed}")
+    return _build(project, say)[1]
+
+
+def _build(
+    project: Project, say: Callable[[str], None]
+) -> tuple[Task | FileTask, tuple[Variant, ...]]:
+    folder = project.folder / BUILD_FOLDER
+    started_ns = now_ns()
+    with watched() as seen:
+        task = _load_task(project)
+        check_corruptions(task, project.robustness.corruptions)
+        variants = tuple(build_variants(task, project.variants, folder, say, opset=project.opset))
+    given = task.files if isinstance(task, FileTask) else (task.path,)
+    warning = keep_build(Build(project, started_ns, seen, given, variants), folder)
+    if warning:
+        say(warning)
+    return task, variants
+
+
+def _nothing_to_do(variants: Sequence[Variant]) -> str:
+    refused = sum(each.failure is not None for each in variants)
+    text = f"nothing to do: {len(variants) - refused} variants are up to date"
+    if not refused:
+        return text
+    return f"{text}, and {refused} would be refused again (--force tries all the same)"
+
+
+def _load_task(project: Project) -> Task | FileTask:
+    source = project.source
+    if source.model_format is None:
+        return load_task(source.path, project.seed)
+    return load_file_task(source.path, project.seed, source.evaluation, source.calibration)
 
 
 def run_built(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from trimtab.campaign.project_run import Built, build_project, run_built
+from trimtab.campaign.project_run import Built, build_project, compress_project, run_built
 from trimtab.campaign.session import scratch_folder
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import (
@@ -67,19 +68,20 @@ def run(project: Path, output: str, report: Path | None, **measure: Any) -> int:
 @click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-def compress(project: Path, output: str) -> int:
-    """Make the project's variants only; what was made before is taken from the cache.
+@click.option("--force", is_flag=True, help="Build even where nothing changed.")
+def compress(project: Path, output: str, force: bool) -> int:
+    """Make the project's variants only; where nothing changed since the last time, do nothing.
 
     \b
     Example: trimtab compress
     """
-    built = build_project(_file(project), say)
+    variants = compress_project(_file(project), say, force=force)
     if output == "json":
-        variants = [_variant_row(variant) for variant in built.variants]
-        print_json({"schema": "trimtab.variants/1", "variants": variants})
+        rows = [_variant_row(variant) for variant in variants]
+        print_json({"schema": "trimtab.variants/1", "variants": rows})
     else:
-        _print_variants(built)
-    failed = any(variant.failure is not None for variant in built.variants)
+        _print_variants(variants)
+    failed = any(variant.failure is not None for variant in variants)
     return EXIT_FAILED if failed else EXIT_DONE
 
 
@@ -139,9 +141,9 @@ def _variant_row(variant: Variant) -> dict[str, Any]:
     }
 
 
-def _print_variants(built: Built) -> None:
+def _print_variants(variants: Sequence[Variant]) -> None:
     table = Table("variant", "format", "size", "file, or why there is none")
-    for variant in built.variants:
+    for variant in variants:
         row = _variant_row(variant)
         size = f"{row['size_bytes'] / 1e3:.1f} kB" if row["size_bytes"] is not None else ""
         table.add_row(variant.name, variant.format, size, row["file"] or row["error"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, content_key
-from trimtab.compress.passes import PassContext
+from trimtab.compress.passes import ModelContext
 from trimtab.compress.pipeline import ModelStep, apply_to_model, check_data
 from trimtab.compress.quiet import quiet
 
@@ -25,7 +25,7 @@ def apply_or_fetch(
     steps: Sequence[ModelStep],
     model: nn.Module,
     fingerprint: str,
-    context: PassContext,
+    context: ModelContext,
     cache: Cache,
 ) -> Result:
     """As ``apply_to_model``, which see; ``fingerprint`` is of ``model``.
@@ -48,7 +48,7 @@ def apply_or_fetch(
     return _fetch(cache, key, context.scratch) or (made, lineage)
 
 
-def _key(steps: Sequence[ModelStep], fingerprint: str, context: PassContext) -> str:
+def _key(steps: Sequence[ModelStep], fingerprint: str, context: ModelContext) -> str:
     return content_key(
         {
             "model": fingerprint,

@@ -13,6 +13,7 @@ from trimtab_protos.digest import digest_file
 from trimtab.compress.cache import Cache, content_key
 from trimtab.compress.passes import (
     ArtifactPass,
+    ModelContext,
     ModelFile,
     ModelPass,
     PassConfig,
@@ -71,7 +72,7 @@ def recipe_of(steps: Sequence[PassStep], model_format: str) -> Recipe:
 
 
 def apply_to_model(
-    steps: Sequence[ModelStep], model: nn.Module, context: PassContext
+    steps: Sequence[ModelStep], model: nn.Module, context: ModelContext
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """A compressed copy of the model and the lineage. Raises PassRejected."""
     from trimtab.compress.quantized_model import QuantizedModel
@@ -136,7 +137,7 @@ def _work(each: ArtifactStep, source: ModelFile, target: Path, context: PassCont
 def _key(each: ArtifactStep, source: ModelFile, context: PassContext) -> str:
     return content_key(
         {
-            "source": digest_file(source.path).sha256,
+            "source": [digest_file(path).sha256 for path in source.files],
             "format": source.format,
             "step": each.step.as_data(),
             "data": each.work.data_key(each.config, context),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trimtab.export.verify import Comparison, Reference, compare, is_quantized
+from trimtab.runtime_words import plain_reason
 from trimtab.task import Arrays, NamedArrays
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ def exportable(request: ExportRequest) -> nn.Module:
 
 
 class Exporter(ABC):
+    """``modules`` must be installed; to run files alone, ``run_modules``."""
+
     format: ClassVar[str]
     suffix: ClassVar[str]
     modules: ClassVar[tuple[str, ...]] = ()
+    run_modules: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def export(self, request: ExportRequest, target: Path) -> str:
@@ -54,7 +58,10 @@ class Exporter(ABC):
 
     @abstractmethod
     def run(self, path: Path, inputs: NamedArrays) -> Arrays:
-        """The file's outputs in its real runtime, as real numbers, sample by sample."""
+        """The file's outputs in its real runtime, as real numbers, sample by sample.
+
+        A file with a fixed batch takes as many samples at a time.
+        """
 
     def check(self, path: Path, reference: Reference) -> Comparison:
         """For any artifact. Raises ExportFailed where it does not run, or not to finite numbers."""
@@ -72,6 +79,6 @@ class Exporter(ABC):
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
-    text = " ".join(str(error).split())
+    text = plain_reason(error)
     shortened = text if len(text) <= limit else f"{text[:limit]}..."
     return f"{type(error).__name__}: {shortened}" if shortened else type(error).__name__

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from trimtab.export.base import Exporter, ExportRequest, exportable, one_line
 from trimtab.export.onnx_opset import lower
-from trimtab.task import Arrays, NamedArrays, single_samples
+from trimtab.task import Arrays, NamedArrays, joined_runs, single_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +17,7 @@ class OnnxExporter(Exporter):
     format: ClassVar[str] = "onnx"
     suffix: ClassVar[str] = ".onnx"
     modules: ClassVar[tuple[str, ...]] = ("torch", "onnx", "onnxscript", "onnxruntime")
+    run_modules: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     opset: int | None = None  # None: the newest that torch writes
 
     def export(self, request: ExportRequest, target: Path) -> str:
@@ -38,8 +37,18 @@ class OnnxExporter(Exporter):
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        runs = [session.run(None, dict(sample)) for sample in single_samples(inputs)]
-        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+        samples = single_samples(inputs, _rows(session))
+        return joined_runs([tuple(session.run(None, dict(sample))) for sample in samples])
+
+
+def _rows(session: Any) -> dict[str, int]:
+    """Of one run, where the file fixes them."""
+    shapes = {each.name: each.shape for each in session.get_inputs()}
+    return {name: shape[0] for name, shape in shapes.items() if shape and _is_fixed(shape[0])}
+
+
+def _is_fixed(size: object) -> bool:
+    return isinstance(size, int) and size > 0
 
 
 def _export_somehow(request: ExportRequest, target: Path) -> str:

@@ -12,7 +12,7 @@ from trimtab.plugins import load_plugin
 GROUP = "trimtab.exporters"
 
 
-def load_exporter(name: str, opset: int | None = None) -> Exporter:
+def load_exporter(name: str, opset: int | None = None, *, only_to_run: bool = False) -> Exporter:
     """``opset``: of ONNX files; None: the newest that the exporter writes.
 
     Raises ExportFailed for an unknown format, and where a library is missing.
@@ -26,7 +26,8 @@ def load_exporter(name: str, opset: int | None = None) -> Exporter:
     exporter = cast(Exporter, plugin.loaded())
     if isinstance(exporter, OnnxExporter):
         exporter.opset = opset
-    missing = missing_modules(*exporter.modules)
+    needed = exporter.run_modules if only_to_run else exporter.modules
+    missing = missing_modules(*needed)
     if missing:
         raise ExportFailed(
             f"exporter {name} is unavailable: {', '.join(missing)} not installed "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_with_companions
 from trimtab.compress.layers_file import read_layers
 from trimtab.compress.model_cache import apply_or_fetch
-from trimtab.compress.passes import ModelFile, PassContext
+from trimtab.compress.passes import ModelContext, ModelFile
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
 from trimtab.compress.quiet import quiet
 from trimtab.export.base import Exporter, ExportFailed, ExportRequest, one_line
@@ -64,7 +64,7 @@ class Stages:
     ) -> Made:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
         recipe = recipe_of(steps, model_format)
-        context = PassContext(self._task, scratch, self._progress)
+        context = ModelContext(self._task, scratch, self._progress)
         exporter = load_exporter(model_format, self._opset)
         prepared = self._prepare(recipe.on_model, context)
         source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)
@@ -74,13 +74,13 @@ class Stages:
             source,
             context,
             self._cache,
-            lambda path: _checked(exporter, path, prepared.reference),
+            lambda path: checked(exporter, path, prepared.reference),
         )
         copy_with_companions(final.path, target)
         lineage = (*prepared.lineage, *exported, *done)
         return Made(target, lineage, read_layers(final.path))
 
-    def _prepare(self, steps: Sequence[ModelStep], context: PassContext) -> _Prepared:
+    def _prepare(self, steps: Sequence[ModelStep], context: ModelContext) -> _Prepared:
         key = repr([each.step.as_data() for each in steps])
         if key not in self._prepared:
             model, lineage = self._modelled(steps, context)
@@ -91,7 +91,7 @@ class Stages:
         return self._prepared[key]
 
     def _modelled(
-        self, steps: Sequence[ModelStep], context: PassContext
+        self, steps: Sequence[ModelStep], context: ModelContext
     ) -> tuple[nn.Module, tuple[str, ...]]:
         if not steps:
             return self._task.model, ()
@@ -153,6 +153,7 @@ class Stages:
         )
 
 
-def _checked(exporter: Exporter, path: Path, reference: Reference) -> str:
+def checked(exporter: Exporter, path: Path, reference: Reference) -> str:
+    """A sentence on how the file compares. Raises ExportFailed where it does not run."""
     with quiet():
         return f"checked: {exporter.check(path, reference)}"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.export.base import Exporter, ExportRequest
-from trimtab.task import Arrays, NamedArrays, as_tensors, single_samples
+from trimtab.task import Arrays, NamedArrays, as_tensors, joined_runs, single_samples
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,6 +23,7 @@ class TfliteExporter(Exporter):
     format: ClassVar[str] = "tflite"
     suffix: ClassVar[str] = ".tflite"
     modules: ClassVar[tuple[str, ...]] = ("torch", "litert_torch", "ai_edge_litert")
+    run_modules: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
 
     def export(self, request: ExportRequest, target: Path) -> str:
         """Always with a batch of 1: the converter fixes shapes."""
@@ -42,8 +43,12 @@ class TfliteExporter(Exporter):
 
         interpreter = Interpreter(model_path=str(path), num_threads=1)
         interpreter.allocate_tensors()
-        runs = [_run_once(interpreter, sample) for sample in single_samples(inputs)]
-        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+        shapes = [detail["shape"] for detail in interpreter.get_input_details()]
+        rows = {
+            name: int(shape[0]) for name, shape in zip(inputs, shapes, strict=True) if len(shape)
+        }
+        samples = single_samples(inputs, rows)
+        return joined_runs([_run_once(interpreter, sample) for sample in samples])
 
 
 def _convertible(request: ExportRequest) -> nn.Module:
@@ -86,6 +91,8 @@ def _named(model: nn.Module, output_names: tuple[str, ...]) -> nn.Module:
 
 def _run_once(interpreter: Any, sample: NamedArrays) -> Arrays:
     details = interpreter.get_input_details()
+    if _resized(interpreter, details, sample):
+        details = interpreter.get_input_details()
     for detail, array in zip(details, sample.values(), strict=True):
         interpreter.set_tensor(detail["index"], _to_stored(array, detail))
     interpreter.invoke()
@@ -93,6 +100,20 @@ def _run_once(interpreter: Any, sample: NamedArrays) -> Arrays:
         _to_real(interpreter.get_tensor(detail["index"]), detail)
         for detail in interpreter.get_output_details()
     )
+
+
+def _resized(interpreter: Any, details: list[dict[str, Any]], sample: NamedArrays) -> bool:
+    """Open dimensions take the sample's size."""
+    other = [
+        (detail["index"], array.shape)
+        for detail, array in zip(details, sample.values(), strict=True)
+        if array.shape != tuple(detail["shape"]) and -1 in detail["shape_signature"]
+    ]
+    for index, shape in other:
+        interpreter.resize_tensor_input(index, shape)
+    if other:
+        interpreter.allocate_tensors()
+    return bool(other)
 
 
 def _to_stored(array: Array, detail: dict[str, Any]) -> Array:

@@ -5,6 +5,7 @@ One failing recipe or format is that variant's failure and nobody else's.
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,21 +13,25 @@ from pathlib import Path
 from trimtab_protos.errors import Failure
 
 from trimtab.artifact_files import artifact_from_file, companions, suffix_of
-from trimtab.compress.passes import PassRejected
+from trimtab.compress.passes import PassRejected, passes_on_models
 from trimtab.export.base import ExportFailed, one_line
+from trimtab.export.file_stages import FileStages
 from trimtab.export.stages import Made, Stages
 from trimtab.extras import need_compress
 from trimtab.project import PassStep, VariantPlan
 from trimtab.project.model import FORMATS
 from trimtab.project.recipes import FLOAT
 from trimtab.records import UserError, Variant
-from trimtab.task import Task
+from trimtab.task import NEEDS_THE_MODEL, FileTask, Task
 
 Progress = Callable[[str], None]
+_RESOURCES = (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT, errno.EMFILE, errno.EIO)
+# What reading and running a file takes; a pass asks for its own libraries itself.
+_FILE_MODULES = {"onnx": ("onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}
 
 
 def build_variants(
-    task: Task,
+    task: Task | FileTask,
     plans: Sequence[VariantPlan],
     out_dir: Path,
     progress: Progress = lambda line: None,
@@ -36,22 +41,41 @@ def build_variants(
     """Float first, in each format that a plan wants (without plans: in all), then each plan.
 
     Files are written to ``out_dir`` as NAME.SUFFIX; what was made before comes from ``cache_dir``
-    (else ``out_dir/.cache``). ``opset``: of ONNX files. Raises UserError where the task's model
-    itself cannot be made.
+    (else ``out_dir/.cache``). A model file is the float variant, in its own format alone.
+    ``opset``: of ONNX files. Raises UserError where the task's model itself cannot be made.
     """
-    need_compress("compressing a model", "torch")
     out_dir.mkdir(parents=True, exist_ok=True)
-    progress("making the task's model")
-    _ = task.model
-    stages = Stages(task, cache_dir or out_dir / ".cache", progress, opset)
+    stages = _stages(task, cache_dir or out_dir / ".cache", progress, opset)
     builder = _Builder(stages, out_dir, progress)
-    formats = tuple(dict.fromkeys(name for plan in plans for name in plan.formats)) or FORMATS
-    wanted = [VariantPlan(FLOAT, formats, ()), *plans]
+    wanted = [VariantPlan(FLOAT, _float_formats(task, plans), ()), *plans]
     return [builder.build(plan, name) for plan in wanted for name in plan.formats]
 
 
+def _stages(
+    task: Task | FileTask, cache_dir: Path, progress: Progress, opset: int | None
+) -> Stages | FileStages:
+    if isinstance(task, FileTask):
+        need_compress("compressing a model file", *_FILE_MODULES[task.format])
+        progress(f"reading {task.path.name}")
+        _ = task.inputs
+        beyond = passes_on_models()
+        if beyond:
+            progress(f"not for a file: {', '.join(beyond)}; each needs {NEEDS_THE_MODEL}")
+        return FileStages(task, cache_dir, progress)
+    need_compress("compressing a model", "torch")
+    progress("making the task's model")
+    _ = task.model
+    return Stages(task, cache_dir, progress, opset)
+
+
+def _float_formats(task: Task | FileTask, plans: Sequence[VariantPlan]) -> tuple[str, ...]:
+    if isinstance(task, FileTask):
+        return (task.format,)
+    return tuple(dict.fromkeys(name for plan in plans for name in plan.formats)) or FORMATS
+
+
 class _Builder:
-    def __init__(self, stages: Stages, out_dir: Path, progress: Progress) -> None:
+    def __init__(self, stages: Stages | FileStages, out_dir: Path, progress: Progress) -> None:
         self._stages = stages
         self._out_dir = out_dir
         self._progress = progress
@@ -65,7 +89,7 @@ class _Builder:
         except Exception as error:  # passes and converters raise anything; the others go on
             reason = _reason(error)
             self._progress(f"{plan.name}: {model_format} failed: {reason}")
-            failure = Failure("model", reason)
+            failure = Failure("resources" if _lacked_resources(error) else "model", reason)
             return Variant(plan.name, model_format, recipe, (), None, failure)
         return Variant(plan.name, model_format, recipe, made.lineage, artifact, layers=made.layers)
 
@@ -75,6 +99,17 @@ class _Builder:
             file.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="trimtab-") as scratch:
             return self._stages.make(steps, model_format, target, Path(scratch))
+
+
+def _lacked_resources(error: BaseException | None) -> bool:
+    """Memory, disk: it may work another time, other than a refusal."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        if isinstance(error, OSError) and error.errno in _RESOURCES:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _reason(error: Exception) -> str:

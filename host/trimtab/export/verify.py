@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trimtab.task import Arrays, NamedArrays, Task, as_arrays, single_samples
+from trimtab.task import Arrays, NamedArrays, Task, as_arrays, joined_runs, single_samples
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ QUANTIZED_TOLERANCE_DB = (10.0, 20.0)
 
 @dataclass(frozen=True)
 class Reference:
-    """Samples by input name, and the model's own outputs for them.
+    """Samples by input name, and the outputs of the model, or of the float file, for them.
 
     ``float_outputs``: the task's float model's, where the model is a quantized one.
     """
@@ -34,6 +34,8 @@ class Reference:
     inputs: NamedArrays
     outputs: Arrays
     float_outputs: Arrays | None = None
+    owner: str = "the torch model"
+    samples_are: str = "samples"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Comparison:
     agreement: float | None
     with_float: Comparison | None = None
     needed_sqnr_db: float | None = None
+    owner: str = "the torch model"
+    samples_are: str = "samples"
 
     @property
     def within_tolerance(self) -> bool:
@@ -59,11 +63,12 @@ class Comparison:
         return self.max_difference <= FLOAT_TOLERANCE * max(1.0, self.largest_output)
 
     def __str__(self) -> str:
+        samples = f"on {self.sample_count} {self.samples_are}"
         if self.with_float is None:
-            return f"on {self.sample_count} samples {self._differ('torch', '')}"
+            return f"{samples} {self._differ(self.owner, '')}"
         return (
-            f"on {self.sample_count} samples {self._differ('fake-quantized', self._sqnr)}; "
-            f"{self.with_float._differ('float', self.with_float._sqnr)}"
+            f"{samples} {self._differ('the fake-quantized model', self._sqnr)}; "
+            f"{self.with_float._differ('the float model', self.with_float._sqnr)}"
         )
 
     @property
@@ -75,7 +80,7 @@ class Comparison:
 
     def _differ(self, other: str, more: str) -> str:
         text = (
-            f"the outputs differ from the {other} model's by at most "
+            f"the outputs differ from {other}'s by at most "
             f"{self.max_difference:.2g} (largest output {self.largest_output:.3g}{more})"
         )
         if self.agreement is None:
@@ -104,7 +109,7 @@ def _outputs(model: nn.Module, inputs: NamedArrays) -> Arrays:
             as_arrays(model(*(torch.from_numpy(array) for array in sample.values())))
             for sample in single_samples(inputs)
         ]
-    return tuple(np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    return joined_runs(outputs)
 
 
 def compare(outputs: Arrays, reference: Reference) -> Comparison:
@@ -115,7 +120,11 @@ def compare(outputs: Arrays, reference: Reference) -> Comparison:
         raise ValueError(f"the outputs have shapes {shapes}, the model's have {wanted}")
     if not all(np.isfinite(array.astype(np.float64)).all() for array in outputs):
         raise ValueError("an output is NaN or infinite")
-    comparison = _compared(outputs, reference.outputs)
+    comparison = replace(
+        _compared(outputs, reference.outputs),
+        owner=reference.owner,
+        samples_are=reference.samples_are,
+    )
     if reference.float_outputs is None:
         return comparison
     quantizing = _compared(reference.outputs, reference.float_outputs)

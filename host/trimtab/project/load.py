@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from trimtab.project.limits import objective, requirements
 from trimtab.project.locate import KeyPath, line_numbers, nearest_line
-from trimtab.project.model import Project, ProjectTables, TaskSettings, check_measure
+from trimtab.project.model import Project, ProjectTables, check_measure
 from trimtab.project.problem import Problem, problems
 from trimtab.project.recipes import variant_plans
+from trimtab.project.source import task_source
 from trimtab.records import UserError
 
 PROJECT_FILE = "trimtab.toml"
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_MODEL_SUFFIXES = (".onnx", ".tflite", ".pte", ".pt2", ".pt", ".xml")
 _T = TypeVar("_T")
 
 
@@ -68,11 +68,12 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
     except ValidationError as error:
         raise problems(error, ProjectTables)[0] from error
     _within(("measure",), lambda: check_measure(tables.measure))
+    source = _within(("task",), lambda: task_source(file.parent, tables.task))
     return Project(
         path=file,
-        task_file=_task_file(file.parent, tables.task),
+        source=source,
         seed=tables.task.seed,
-        variants=variant_plans(tables.variant),
+        variants=variant_plans(tables.variant, source.default_formats),
         devices=tables.devices.select,
         measure=tables.measure,
         requirements=_within(("require",), lambda: requirements(tables.require)),
@@ -87,23 +88,3 @@ def _within(base: KeyPath, check: Callable[[], _T]) -> _T:
         return check()
     except Problem as problem:
         raise Problem((*base, *problem.path), problem.message, problem.allowed) from problem
-
-
-def _task_file(folder: Path, task: TaskSettings) -> Path:
-    if task.model is not None:
-        raise Problem(
-            ("task", "model"),
-            "a project starts from a Python task, not from a model file",
-            f'module = "task.py"; to measure a model file as it is: trimtab bench {task.model}',
-        )
-    if task.module is None:
-        raise Problem(("task",), "module is missing", 'module = "task.py"')
-    file = folder / task.module
-    if file.suffix in _MODEL_SUFFIXES:
-        raise Problem(
-            ("task", "module"), f"{task.module} is a model file", "a Python file; see trimtab bench"
-        )
-    if not file.is_file():
-        allowed = "a Python file that exists, relative to the project file"
-        raise Problem(("task", "module"), f"task file {task.module} does not exist", allowed)
-    return file

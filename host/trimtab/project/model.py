@@ -39,8 +39,12 @@ def _positive_seconds(default: float, description: str) -> Any:
 
 
 class TaskSettings(Settings):
+    """``module`` or ``model``; ``eval`` and ``calibration`` go with a model file."""
+
     module: str | None = None
     model: str | None = None
+    eval: str | None = None
+    calibration: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
@@ -48,7 +52,7 @@ class VariantTable(Settings):
     """As it stands in the file; the passes are still plain tables."""
 
     name: Name
-    formats: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = FORMATS
+    formats: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     passes: Annotated[tuple[dict[str, Any], ...], Field(strict=False, min_length=1)]
 
 
@@ -248,11 +252,29 @@ class VariantPlan:
 
 
 @dataclass(frozen=True)
-class Project:
-    """A checked project; ``task_file`` exists."""
+class TaskSource:
+    """What the task is made from; every file exists.
+
+    ``path`` is a task file in Python, or a model file, whose format then is ``model_format``.
+    """
 
     path: Path
-    task_file: Path
+    model_format: str | None = None
+    evaluation: Path | None = None
+    calibration: Path | None = None
+
+    @property
+    def default_formats(self) -> tuple[str, ...]:
+        """Of variants that name none: a model file stays in its own."""
+        return (self.model_format,) if self.model_format else FORMATS
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checked project."""
+
+    path: Path
+    source: TaskSource
     seed: int
     variants: tuple[VariantPlan, ...]
     devices: tuple[str, ...]
@@ -270,4 +292,4 @@ class Project:
     def formats(self) -> tuple[str, ...]:
         """Those that any variant wants; where none is wanted, all."""
         wanted = dict.fromkeys(name for plan in self.variants for name in plan.formats)
-        return tuple(wanted) or FORMATS
+        return tuple(wanted) or self.source.default_formats

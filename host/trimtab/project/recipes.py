@@ -24,16 +24,18 @@ class PassDeclaration(Protocol):
     def order_problem(cls, earlier: Sequence[str]) -> str | None: ...
 
 
-def variant_plans(tables: Sequence[VariantTable]) -> tuple[VariantPlan, ...]:
+def variant_plans(
+    tables: Sequence[VariantTable], default_formats: tuple[str, ...]
+) -> tuple[VariantPlan, ...]:
     """Raises Problem."""
     plans: list[VariantPlan] = []
     for index, table in enumerate(tables):
         base: KeyPath = ("variant", index)
         _check_name(table.name, [plan.name for plan in plans], (*base, "name"))
-        _check_formats(table.formats, (*base, "formats"))
-        plans.append(
-            VariantPlan(table.name, table.formats, pass_steps(table.passes, (*base, "passes")))
-        )
+        formats = table.formats or default_formats
+        _check_formats(formats, (*base, "formats"))
+        steps = pass_steps(table.passes, (*base, "passes"))
+        plans.append(VariantPlan(table.name, formats, steps))
     return tuple(plans)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from trimtab.evaluation_file import write_evaluation
 from trimtab.records import CorruptedCopies, EvaluationSet, UserError
 from trimtab.task.corruptions import BUILT_IN, ImageCorruptions, NotImages
-from trimtab.task.task import Task
-from trimtab.task.tensors import Arrays, as_arrays
+from trimtab.task.data import TaskData
+from trimtab.task.tensors import Arrays
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CorruptionPlan:
 
 
 def evaluation_set(
-    task: Task, folder: Path, plan: CorruptionPlan | None = None
+    task: TaskData, folder: Path, plan: CorruptionPlan | None = None
 ) -> EvaluationSet | None:
     """None where the task has no eval_data. Inputs have the names that the artifacts have.
 
@@ -49,7 +49,7 @@ def evaluation_set(
     return replace(written, sample_count=len(targets), class_names=names, corrupted=copies)
 
 
-def check_corruptions(task: Task, names: Sequence[str]) -> None:
+def check_corruptions(task: TaskData, names: Sequence[str]) -> None:
     """Raises UserError for a name that is neither built in nor the task's own."""
     own = task.corruptions if names else {}
     allowed = (*own, *(name for name in BUILT_IN if name not in own))
@@ -67,7 +67,7 @@ def _are_classes(targets: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> 
 
 
 def _with_copies(
-    task: Task, inputs: Arrays, plan: CorruptionPlan
+    task: TaskData, inputs: Arrays, plan: CorruptionPlan
 ) -> tuple[CorruptedCopies, Arrays]:
     """The clean inputs followed by the copies; which samples is drawn, for data may be sorted."""
     check_corruptions(task, plan.names)
@@ -80,7 +80,7 @@ def _with_copies(
     return CorruptedCopies(plan.names, samples, plan.severity), joined
 
 
-def _corrupted(task: Task, name: str, inputs: Arrays, plan: CorruptionPlan) -> Arrays:
+def _corrupted(task: TaskData, name: str, inputs: Arrays, plan: CorruptionPlan) -> Arrays:
     """The task's own goes before a built-in of the same name."""
     if name in task.corruptions:
         return task.corruptions[name](inputs)
@@ -95,13 +95,13 @@ def _corrupted(task: Task, name: str, inputs: Arrays, plan: CorruptionPlan) -> A
         ) from error
 
 
-def open_inputs(task: Task, folder: Path) -> EvaluationSet | None:
-    """The task's example inputs, for models whose shapes are open: random ones have no length.
+def open_inputs(task: TaskData, folder: Path) -> EvaluationSet | None:
+    """A real sample, for models whose shapes are open: random inputs would have no length.
 
-    None where the task leaves no dimension open.
+    None where the task leaves no dimension open but the batch's.
     """
-    if task.dynamic_shapes() is None:
+    if not task.any_size:
         return None
-    inputs = dict(zip(task.input_names, as_arrays(task.example_inputs), strict=True))
+    inputs = dict(zip(task.input_names, task.samples(1), strict=True))
     folder.mkdir(parents=True, exist_ok=True)
     return write_evaluation(inputs, np.empty(0, np.int64), folder)

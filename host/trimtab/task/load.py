@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ def load_task(path: Path, seed: int) -> Task:
     if not path.is_file():
         raise UserError(f"{path}: no such task file", "start from one with `trimtab init DIR`")
     need_compress("loading a task", "torch")
+    importlib.import_module("torch")  # or its generator would not be seeded
     seed_everything(seed)
     module = _run(path.resolve())
     names = [name for name in (*REQUIRED, *OPTIONAL) if hasattr(module, name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import islice
@@ -49,6 +50,9 @@ class Task:
 
     def provides(self, name: str) -> bool:
         return name in self._functions
+
+    def lacks(self, name: str) -> str:
+        return f"{name}(), which {self.path.name} lacks"
 
     @cached_property
     def model(self) -> nn.Module:
@@ -97,9 +101,21 @@ class Task:
                 return first_samples(joined(batches), count)
         raise self._wrong(source, "at least one batch")
 
+    @cached_property
+    def example_arrays(self) -> Arrays:
+        return as_arrays(self.example_inputs)
+
+    @property
+    def any_size(self) -> bool:
+        return self.dynamic_shapes() is not None
+
     @property
     def calibration_source(self) -> str | None:
         return next((n for n in ("calibration_data", "train_data") if self.provides(n)), None)
+
+    @property
+    def calibration_origin(self) -> str:
+        return f"{self.calibration_source}()"
 
     def samples(self, count: int) -> Arrays:
         """Real inputs to compare outputs on, the evaluation set's where there is one."""
@@ -222,11 +238,12 @@ class Task:
 
 
 def seed_everything(seed: int) -> None:
-    import torch
-
+    """Torch too, where it is loaded: what is done to a file does without."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
 
 
 def _numbered(stem: str, count: int) -> tuple[str, ...]:

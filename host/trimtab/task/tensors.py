@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,12 +41,28 @@ def joined(batches: list[Arrays]) -> Arrays:
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
+def joined_runs(runs: Sequence[Arrays]) -> Arrays:
+    """The outputs of single runs along their first axis; what has none is one value a run."""
+    return joined([tuple(np.atleast_1d(array) for array in run) for run in runs])
+
+
 def first_samples(arrays: Arrays, count: int) -> Arrays:
-    return tuple(array[:count] for array in arrays)
+    return tuple(array[:count] if array.ndim else array for array in arrays)
 
 
-def single_samples(data: NamedArrays) -> Iterator[NamedArrays]:
-    """One by one, each still with a batch dimension, of 1."""
-    count = min(len(array) for array in data.values())
+def single_samples(
+    data: NamedArrays, rows: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[NamedArrays]:
+    """One by one, each still with a batch dimension, of 1.
+
+    ``rows``: for files with a fixed batch, how many of each input make one run. An array without
+    axes goes into every run as it is.
+    """
+    steps = {name: rows.get(name, 1) for name, array in data.items() if array.ndim}
+    count = min((len(data[name]) // step for name, step in steps.items()), default=1)
     for index in range(count):
-        yield {name: array[index : index + 1] for name, array in data.items()}
+        starts = {name: index * step for name, step in steps.items()}
+        yield {
+            name: array[starts[name] : starts[name] + steps[name]] if name in steps else array
+            for name, array in data.items()
+        }

@@ -7,6 +7,7 @@ import pytest
 from trimtab.measure_policies import POLICIES
 from trimtab.metrics import METRICS
 from trimtab.project import PassStep, VariantPlan, load_project, parse_requirement
+from trimtab.project.model import TaskSource
 from trimtab.records import MeasurementSettings, Objective, Requirement, UserError
 from trimtab.scaffold import write_starting_project
 
@@ -55,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 def test_every_setting_arrives(folder: Path) -> None:
     (folder / "trimtab.toml").write_text(FULL)
     project = load_project(folder / "trimtab.toml")
-    assert project.task_file == folder / "task.py"
+    assert project.source == TaskSource(folder / "task.py")
     assert project.seed == 7
     step = PassStep("quantize", {"scheme": "static", "samples": 256, "method": "minmax"})
     assert project.variants == (VariantPlan("int8", ("tflite",), (step,)),)
@@ -134,3 +135,24 @@ def test_the_files_own_settings_stand_over_its_policys(folder: Path) -> None:
 def test_without_a_policy_the_quick_one_holds(folder: Path) -> None:
     (folder / "trimtab.toml").write_text('[task]\nmodule = "task.py"\n')
     assert load_project(folder).measure.base == MeasurementSettings("onnxruntime")
+
+
+def test_model_file_is_a_task_and_variants_keep_its_format(folder: Path) -> None:
+    for name in ("m.tflite", "test.npz", "calib.npz"):
+        (folder / name).write_bytes(name.encode())
+    task = '[task]\nmodel = "m.tflite"\neval = "test.npz"\ncalibration = "calib.npz"\n'
+    variant = '[[variant]]\nname = "half"\npasses = [{ use = "quantize", scheme = "fp16" }]\n'
+    (folder / "trimtab.toml").write_text(task + variant)
+    project = load_project(folder)
+    data = (folder / "test.npz", folder / "calib.npz")
+    assert project.source == TaskSource(folder / "m.tflite", "tflite", *data)
+    assert [plan.formats for plan in project.variants] == [("tflite",)]
+
+
+def test_evaluation_set_is_not_taken_for_calibration(folder: Path) -> None:
+    for name in ("m.onnx", "test.npz"):
+        (folder / name).write_bytes(b"")
+    text = '[task]\nmodel = "m.onnx"\neval = "test.npz"\ncalibration = "./test.npz"\n'
+    (folder / "trimtab.toml").write_text(text)
+    with pytest.raises(UserError, match=r"trimtab\.toml:4: calibration is the evaluation set"):
+        load_project(folder)

@@ -2,6 +2,7 @@
 
 from trimtab.compress.passes.base import (
     ArtifactPass,
+    ModelContext,
     ModelFile,
     ModelPass,
     Pass,
@@ -9,10 +10,11 @@ from trimtab.compress.passes.base import (
     PassContext,
     PassRejected,
 )
-from trimtab.compress.passes.registry import load_pass
+from trimtab.compress.passes.registry import load_pass, passes_on_models
 
 __all__ = [
     "ArtifactPass",
+    "ModelContext",
     "ModelFile",
     "ModelPass",
     "Pass",
@@ -20,4 +22,5 @@ __all__ = [
     "PassContext",
     "PassRejected",
     "load_pass",
+    "passes_on_models",
 ]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from trimtab.task import Task
+from trimtab.external_data import external_data_locations
+from trimtab.task import Task, TaskData
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,14 +43,27 @@ class ModelFile:
     path: Path
     format: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, and the external data of an ONNX model."""
+        names = external_data_locations(self.path) if self.format == "onnx" else ()
+        return (self.path, *(self.path.parent / name for name in names))
+
 
 @dataclass(frozen=True)
 class PassContext:
     """``scratch``: a folder for temporary files, removed afterwards."""
 
-    task: Task
+    task: TaskData
     scratch: Path
     progress: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True)
+class ModelContext(PassContext):
+    """For passes on the model: there is one, with its loss and its training data."""
+
+    task: Task
 
 
 class Pass(ABC, Generic[ConfigT]):
@@ -74,10 +88,6 @@ class Pass(ABC, Generic[ConfigT]):
         """Data that the task must provide."""
         return frozenset()
 
-    def data_key(self, config: ConfigT, context: PassContext) -> str:
-        """A digest of the task's data that the result depends on; empty: on none."""
-        return ""
-
 
 class ModelPass(Pass[ConfigT]):
     """Never follows a pass of the artifact stage: there is no model left then."""
@@ -88,15 +98,22 @@ class ModelPass(Pass[ConfigT]):
         """Why the model does not suit the pass."""
         return None
 
+    def data_key(self, config: ConfigT, context: ModelContext) -> str:
+        """A digest of the task's data that the result depends on; empty: on none."""
+        return ""
+
     @abstractmethod
     def apply(
-        self, model: nn.Module, config: ConfigT, context: PassContext
+        self, model: nn.Module, config: ConfigT, context: ModelContext
     ) -> tuple[nn.Module, str]:
         """A new model, and a sentence on what was done. Raises PassRejected."""
 
 
 class ArtifactPass(Pass[ConfigT]):
+    """``takes_quantized``: files that are quantized already suit it as well."""
+
     stage: ClassVar[Stage] = "artifact"
+    takes_quantized: ClassVar[bool] = False
 
     def for_format(self, model_format: str) -> ArtifactPass[ConfigT] | ModelPass[ConfigT]:
         """Itself; or what does the same to the model, for formats whose files cannot be changed."""
@@ -105,6 +122,10 @@ class ArtifactPass(Pass[ConfigT]):
     def rejects(self, model_format: str, config: ConfigT) -> str | None:
         """Why files of this format do not suit the pass."""
         return None
+
+    def data_key(self, config: ConfigT, context: PassContext) -> str:
+        """A digest of the task's data that the result depends on; empty: on none."""
+        return ""
 
     @abstractmethod
     def apply(self, source: ModelFile, target: Path, config: ConfigT, context: PassContext) -> str:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from trimtab.compress.passes.base import ArtifactPass, ModelPass, PassRejected
 from trimtab.extras import missing_modules
-from trimtab.plugins import load_plugin
+from trimtab.plugins import load_plugin, load_plugins
 
 GROUP = "trimtab.passes"
 AnyPass = ModelPass[Any] | ArtifactPass[Any]
@@ -25,6 +25,16 @@ def load_pass(name: str) -> AnyPass:
     if reason:
         raise PassRejected(f"pass {name} is unavailable: {reason}")
     return made
+
+
+def passes_on_models() -> tuple[str, ...]:
+    """Names of those that need the model itself; nothing can be done to a file by them."""
+    plugins = load_plugins(GROUP)
+    return tuple(
+        name
+        for name, each in plugins.items()
+        if isinstance(each.loaded, type) and issubclass(each.loaded, ModelPass)
+    )
 
 
 def unavailable(made: AnyPass) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.task import Arrays, NamedArrays, Task, as_arrays
+from trimtab.task import Arrays, NamedArrays, TaskData
 
 Origin = Literal["task", "random"]
 Array = npt.NDArray[Any]
@@ -24,12 +24,12 @@ class CalibrationData:
     origin: str
 
 
-def calibration_data(task: Task, count: int, origin: Origin) -> CalibrationData:
+def calibration_data(task: TaskData, count: int, origin: Origin) -> CalibrationData:
     """Raises PassRejected for samples that are not what the model takes, UserError."""
     if origin == "random":
         return _random(task, count)
     arrays = task.calibration(count)
-    function = f"{task.calibration_source}()"
+    function = task.calibration_origin
     wrong = _problem(task, arrays)
     if wrong:
         raise PassRejected(f"{function} {wrong}")
@@ -45,12 +45,12 @@ def calibration_data(task: Task, count: int, origin: Origin) -> CalibrationData:
     return CalibrationData(dict(zip(task.input_names, arrays, strict=True)), told)
 
 
-def _random(task: Task, count: int) -> CalibrationData:
+def _random(task: TaskData, count: int) -> CalibrationData:
     """Standard normal numbers; whole numbers between the least and the largest of the example."""
     generator = np.random.default_rng(task.seed)
     made = {
         name: _like(example, count, generator)
-        for name, example in zip(task.input_names, as_arrays(task.example_inputs), strict=True)
+        for name, example in zip(task.input_names, task.example_arrays, strict=True)
     }
     return CalibrationData(
         made, f"{count} samples of RANDOM numbers, seed {task.seed}, not of data"
@@ -65,15 +65,15 @@ def _like(example: Array, count: int, generator: np.random.Generator) -> Array:
     return generator.integers(low, high, shape, endpoint=True).astype(example.dtype)
 
 
-def _problem(task: Task, arrays: Arrays) -> str | None:
+def _problem(task: TaskData, arrays: Arrays) -> str | None:
     """What is wrong and what to do, as the end of a sentence."""
-    examples = as_arrays(task.example_inputs)
+    examples = task.example_arrays
     if len(arrays) != len(examples):
         return (
             f"gives {len(arrays)} inputs where the model takes {len(examples)} "
             f"({', '.join(task.input_names)}): give a tuple of all of them"
         )
-    any_size = task.dynamic_shapes() is not None
+    any_size = task.any_size
     for name, array, example in zip(task.input_names, arrays, examples, strict=True):
         wrong = _input_problem(array, example, any_size)
         if wrong:

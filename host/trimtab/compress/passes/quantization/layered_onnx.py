@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from trimtab.compress.passes.quantization.layers import (
     Fallback,
     LayeredFile,
@@ -27,7 +25,7 @@ from trimtab.compress.passes.quantization.ranges import (
     observed_ranges,
     unquantizable,
 )
-from trimtab.task import Arrays, NamedArrays, single_samples
+from trimtab.task import Arrays, NamedArrays, joined_runs, rows_of_file, single_samples
 
 if TYPE_CHECKING:
     import onnx
@@ -44,12 +42,15 @@ class LayeredOnnx(LayeredFile):
         self._scratch = scratch
         readied, _ = prepared(source, scratch)
         self._prepared = name_nodes(readied, scratch)
+        self._rows = rows_of_file(self._prepared, "onnx")
         self._ranges = scratch / "ranges.json"
         self._never: frozenset[str] = frozenset()
         self.operators = tuple(_operators(self._prepared))
 
     def calibrate(self, data: NamedArrays) -> None:
-        ranges = observed_ranges(all_tensors(self._prepared), single_samples(data), self._rule)
+        ranges = observed_ranges(
+            all_tensors(self._prepared), single_samples(data, self._rows), self._rule
+        )
         self._ranges = stored_ranges(ranges, self._ranges)
         self._never = frozenset(nodes_at(self._prepared, unquantizable(ranges)))
         self.operators = without_layers(self.operators, self._never)
@@ -72,8 +73,8 @@ class LayeredOnnx(LayeredFile):
         session = onnxruntime.InferenceSession(
             str(path or self._prepared), options, providers=["CPUExecutionProvider"]
         )
-        runs = [session.run(None, dict(sample)) for sample in single_samples(inputs)]
-        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+        runs = [session.run(None, dict(sample)) for sample in single_samples(inputs, self._rows)]
+        return joined_runs([tuple(run) for run in runs])
 
     def _write(self, left_out: set[str], wider: Mapping[str, str]) -> Path:
         """``wider``: the activation type of the tensors that are not to have 8 bits."""

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from trimtab.compress.passes.quantization import tflite_recipes
@@ -24,7 +23,7 @@ from trimtab.compress.passes.quantization.tflite_ranges import (
     read_graph,
     tensor_ranges,
 )
-from trimtab.task import Arrays, NamedArrays, single_samples
+from trimtab.task import Arrays, NamedArrays, joined_runs, rows_of_file, single_samples
 
 _PRODUCT = "BATCH_MATMUL"  # often of two computed tensors: attention
 _LAYERS = (
@@ -44,6 +43,7 @@ class LayeredTflite(LayeredFile):
 
     def __init__(self, source: Path, scratch: Path, method: Method) -> None:
         self._source = source
+        self._rows = rows_of_file(source, "tflite")
         self._scratch = scratch
         self._rule = RangeRule(method)
         self._graph = read_graph(source)
@@ -76,8 +76,8 @@ class LayeredTflite(LayeredFile):
 
         interpreter = Interpreter(model_path=str(path or self._source), num_threads=1)
         interpreter.allocate_tensors()
-        runs = [_run_once(interpreter, sample) for sample in single_samples(inputs)]
-        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+        runs = [_run_once(interpreter, sample) for sample in single_samples(inputs, self._rows)]
+        return joined_runs(runs)
 
     def _write(self, recipe: list[dict[str, Any]]) -> Path:
         """The last entry that speaks of an operator holds."""

@@ -22,7 +22,7 @@ class DataUsed:
 
     def __str__(self) -> str:
         return (
-            f"ranges from {self.range_count} samples of {self.source}(), judged on the next "
+            f"ranges from {self.range_count} samples of {self.source}, judged on the next "
             f"{self.judged_count} by the float file's own outputs (no labels, no eval_data)"
         )
 

@@ -134,7 +134,7 @@ def _split(
     first = config.samples if count == wanted else max(1, count * config.samples // wanted)
     ranges = {name: array[:first] for name, array in data.items()}
     judged = {name: array[first:] for name, array in data.items()}
-    used = DataUsed(context.task.calibration_source or "", first, count - first)
+    used = DataUsed(context.task.calibration_origin, first, count - first)
     return ranges, judged, used
 
 

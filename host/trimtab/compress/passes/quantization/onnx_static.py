@@ -19,7 +19,7 @@ from trimtab.compress.passes.quantization.ranges import (
     unquantizable,
 )
 from trimtab.compress.passes.quantization.static_options import StaticOptions, kept_float
-from trimtab.task import NamedArrays, single_samples
+from trimtab.task import NamedArrays, rows_of_file, single_samples
 
 _QUANT_TYPES = {"uint8": "QUInt8", "int8": "QInt8", "int16": "QInt16"}
 
@@ -41,7 +41,9 @@ def static(
     nodes = name_nodes(readied, scratch)
     _check_known(nodes, keep_float)
     rule = RangeRule(method, options.percentile)
-    ranges = observed_ranges(all_tensors(nodes), single_samples(data), rule)
+    ranges = observed_ranges(
+        all_tensors(nodes), single_samples(data, rows_of_file(nodes, "onnx")), rule
+    )
     masked = nodes_at(nodes, unquantizable(ranges))
     quantize_static(
         nodes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from trimtab.compress.cache import arrays_digest
-from trimtab.compress.passes.base import ModelPass, Need, PassConfig, PassContext
+from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConfig
 from trimtab.compress.passes.quantization import pt2e
 from trimtab.compress.passes.quantization.quantize import QuantizeConfig
 
@@ -35,12 +35,12 @@ class Pt2eQuantizePass(ModelPass[QuantizeConfig]):
             return f"PT2E is calibrated with method minmax only, not {config.method}"
         return None
 
-    def data_key(self, config: QuantizeConfig, context: PassContext) -> str:
+    def data_key(self, config: QuantizeConfig, context: ModelContext) -> str:
         samples = config.samples
         return arrays_digest(context.task.calibration(samples)) if samples else ""
 
     def apply(
-        self, model: nn.Module, config: QuantizeConfig, context: PassContext
+        self, model: nn.Module, config: QuantizeConfig, context: ModelContext
     ) -> tuple[nn.Module, str]:
         task = context.task
         dynamic = config.scheme == "dynamic"
@@ -53,5 +53,5 @@ class Pt2eQuantizePass(ModelPass[QuantizeConfig]):
         return pt2e.quantized(graph, task), (
             f"quantized statically: int8 weights per channel, int8 activations "
             f"({pt2e.described()}), calibrated on {len(samples[0])} samples of "
-            f"{task.calibration_source}() (minmax)"
+            f"{task.calibration_origin} (minmax)"
         )

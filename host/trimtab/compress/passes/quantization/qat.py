@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from trimtab.compress.cache import arrays_digest
 from trimtab.compress.distillation import distilled
-from trimtab.compress.passes.base import ModelPass, Need, PassConfig, PassContext
+from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConfig
 from trimtab.compress.passes.quantization import pt2e
 from trimtab.compress.training import TrainingSettings, task_loss, train, training_data
 
@@ -72,12 +72,12 @@ class QatPass(ModelPass[QatConfig]):
     def requires(self, config: QatConfig) -> frozenset[Need]:
         return frozenset({"train_data"})
 
-    def data_key(self, config: QatConfig, context: PassContext) -> str:
+    def data_key(self, config: QatConfig, context: ModelContext) -> str:
         calibration = arrays_digest(context.task.calibration(config.calibration_samples))
         return f"{training_data(context.task).digest} {calibration}"
 
     def apply(
-        self, model: nn.Module, config: QatConfig, context: PassContext
+        self, model: nn.Module, config: QatConfig, context: ModelContext
     ) -> tuple[nn.Module, str]:
         task = context.task
         teacher = copy.deepcopy(model).eval()  # training changes the weights, which are shared
@@ -93,7 +93,7 @@ class QatPass(ModelPass[QatConfig]):
         _into_training(graph)
         trained = train(graph, task, settings, loss)
         _out_of_training(graph)
-        ranges = f"first ranges from {len(samples[0])} samples of {task.calibration_source}()"
+        ranges = f"first ranges from {len(samples[0])} samples of {task.calibration_origin}"
         return pt2e.quantized(graph, task), (
             f"trained with int8 weights {'per channel' if config.per_channel else 'per layer'} "
             f"and int8 activations ({pt2e.described()}): {trained}, "

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from trimtab.compress.passes.base import PassRejected
 from trimtab.compress.passes.quantization.ranges import RangeRule, Ranges, observed_ranges
-from trimtab.task import NamedArrays, single_samples
+from trimtab.task import NamedArrays, rows_of_file, single_samples
 
 _SIGNATURE_PREFIX = re.compile(r"^serving_default_")
 
@@ -91,7 +91,7 @@ def tensor_ranges(source: Path, graph: TfliteGraph, data: NamedArrays, rule: Ran
         interpreter.invoke()
         return {name: interpreter.get_tensor(index) for index, name in graph.activations.items()}
 
-    return observed_ranges(run, single_samples(data), rule)
+    return observed_ranges(run, single_samples(data, rows_of_file(source, "tflite")), rule)
 
 
 def as_statistics(graph: TfliteGraph, ranges: Ranges) -> dict[str, dict[str, Any]]:
