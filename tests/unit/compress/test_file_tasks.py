@@ -355,8 +355,8 @@ def test_other_format_and_passes_on_the_model_say_what_they_need(
     built = build_variants(task, plans, tmp_path / "out", said.append)
     made = {each.name: each for each in built}
     assert (
-        'not for a file: distill; each needs the model itself, not a file of it: give module = "task.py"'
-        in said
+        "not for a file: distill; each needs the model itself, not a file of it: "
+        'give module = "task.py"' in said
     )
     assert made["float"].format == "onnx"
     assert reasons(made) == {
