@@ -91,14 +91,19 @@ def wilson_interval(successes: float, count: float) -> Interval:
     return max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach))
 
 
-def paired_drop_interval(reference: BoolArray, variant: BoolArray, z: float = Z95) -> Interval:
-    """Interval of reference minus variant on the same samples; 95 % unless ``z`` says otherwise.
+def paired_drop_interval(reference: BoolArray, variant: BoolArray) -> Interval:
+    """95 % interval of reference minus variant on the same samples."""
+    lost, won = _discordant(reference, variant)
+    return drop_interval(lost, won, len(reference))
+
+
+def drop_interval(lost: int, won: int, samples: int, z: float = Z95) -> Interval:
+    """Interval of the share lost minus the share won; 95 % unless ``z`` says otherwise.
 
     Adjusted Wald interval for matched proportions (Agresti and Min, 2005): half a sample is added
     to each of the four cells.
     """
-    lost, won = _discordant(reference, variant)
-    count = len(reference) + 2
+    count = samples + 2
     centre = (lost - won) / count
     reach = z * math.sqrt(max(0.0, lost + won + 1 - (lost - won) ** 2 / count)) / count
     return max(-1.0, centre - reach), min(1.0, centre + reach)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from trimtab.measure.accuracy import BoolArray, paired_drop_interval
+from trimtab.measure.accuracy import BoolArray, drop_interval
 from trimtab.measure.stats import Interval
 from trimtab.records import ClassAccuracy
 
@@ -27,13 +27,16 @@ _Labels = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of one class: its samples, and those that only the float model, only the variant has right.
+    """Of one class: its samples, and those that the float model, and that the variant has right.
 
-    ``elsewhere``: samples of all the other classes, and those lost among them.
+    ``lost`` and ``won``: those that only the one and only the other has right. ``elsewhere``:
+    samples of all the other classes, and those lost among them.
     """
 
+    number: int
     samples: int
     right_before: int
+    right_after: int
     lost: int
     won: int
     elsewhere: tuple[int, int]
@@ -48,12 +51,8 @@ def accuracies(
 ) -> tuple[ClassAccuracy, ...]:
     """Every class that the targets have, by its number, without comparing anything."""
     return tuple(
-        ClassAccuracy(
-            label=class_name(number, names),
-            count=int(own.sum()),
-            accuracy=float(right[own].mean()),
-        )
-        for number, own in _members(targets)
+        ClassAccuracy(class_name(each.number, names), each.samples, each.right_after / each.samples)
+        for each in _counts(targets, right, right)
     )
 
 
@@ -66,23 +65,22 @@ def changes(
     targets: _Labels, before: BoolArray, after: BoolArray, names: Sequence[str]
 ) -> tuple[ClassAccuracy, ...]:
     """``before`` is whether the float model, ``after`` whether the variant has a sample right."""
-    members = list(_members(targets))
-    counts = [_counts(own, before, after) for _, own in members]
+    counts = _counts(targets, before, after)
     p_values = holm([_p_value(each) for each in counts])
     mean_drop = float(before.mean() - after.mean())
     return tuple(
         ClassAccuracy(
-            label=class_name(number, names),
-            count=found.samples,
-            accuracy=float(after[own].mean()),
-            float_accuracy=float(before[own].mean()),
-            change=-found.drop,
-            ci95=_change_interval(before[own], after[own]),
+            label=class_name(each.number, names),
+            count=each.samples,
+            accuracy=each.right_after / each.samples,
+            float_accuracy=each.right_before / each.samples,
+            change=0.0 - each.drop,
+            ci95=_change_interval(each),
             p_value=p_value,
-            enough=p_value <= LEVEL or is_enough(found.right_before, len(members)),
-            collapsed=p_value <= LEVEL and found.drop > mean_drop + MARGIN,
+            enough=p_value <= LEVEL or is_enough(each.right_before, len(counts)),
+            collapsed=p_value <= LEVEL and each.drop > mean_drop + MARGIN,
         )
-        for (number, own), found, p_value in zip(members, counts, p_values, strict=True)
+        for each, p_value in zip(counts, p_values, strict=True)
     )
 
 
@@ -92,15 +90,14 @@ def worst_drop_interval(targets: _Labels, before: BoolArray, after: BoolArray) -
     Bonferroni's intervals hold the drops of all classes at once; so the largest drop lies between
     the largest of their lower and of their upper ends, whichever class it is of.
     """
-    members = [own for _, own in _members(targets)]
-    judged = [own for own in members if is_enough(int(before[own].sum()), len(members))]
+    counts = _counts(targets, before, after)
+    judged = [each for each in counts if is_enough(each.right_before, len(counts))]
     if not judged:
         return None
     z = _normal_quantile(1 - LEVEL / (2 * len(judged)))
-    ends = [paired_drop_interval(before[own], after[own], z) for own in judged]
-    drops = [float(before[own].mean() - after[own].mean()) for own in judged]
-    low, high = max(low for low, _ in ends), max(high for _, high in ends)
-    return min(low, max(drops)), max(high, max(drops))
+    ends = [drop_interval(each.lost, each.won, each.samples, z) for each in judged]
+    largest = max(each.drop for each in judged)
+    return min(largest, max(low for low, _ in ends)), max(largest, max(high for _, high in ends))
 
 
 def is_enough(right_before: int, class_count: int) -> bool:
@@ -127,25 +124,32 @@ def class_name(number: int, names: Sequence[str]) -> str:
     return names[number] if 0 <= number < len(names) else str(number)
 
 
-def _members(targets: _Labels) -> list[tuple[int, BoolArray]]:
-    return [(int(number), targets == number) for number in np.unique(targets)]
+def _counts(targets: _Labels, before: BoolArray, after: BoolArray) -> list[_Counts]:
+    """In the order of the classes' numbers."""
+    numbers, index, samples = np.unique(targets, return_inverse=True, return_counts=True)
+
+    def of_class(chosen: BoolArray) -> npt.NDArray[np.int64]:
+        return np.bincount(index[chosen], minlength=len(numbers))
+
+    lost, won = of_class(before & ~after), of_class(~before & after)
+    right_before, right_after = of_class(before), of_class(after)
+    return [
+        _Counts(
+            number=int(numbers[at]),
+            samples=int(samples[at]),
+            right_before=int(right_before[at]),
+            right_after=int(right_after[at]),
+            lost=int(lost[at]),
+            won=int(won[at]),
+            elsewhere=(len(targets) - int(samples[at]), int(lost.sum() - lost[at])),
+        )
+        for at in range(len(numbers))
+    ]
 
 
-def _counts(own: BoolArray, before: BoolArray, after: BoolArray) -> _Counts:
-    lost = before & ~after
-    return _Counts(
-        samples=int(own.sum()),
-        right_before=int((own & before).sum()),
-        lost=int((own & lost).sum()),
-        won=int((own & ~before & after).sum()),
-        elsewhere=(int((~own).sum()), int((~own & lost).sum())),
-    )
-
-
-def _change_interval(before: BoolArray, after: BoolArray) -> Interval:
-    low, high = paired_drop_interval(before, after)
-    change = float(after.mean() - before.mean())
-    return min(-high, change), max(-low, change)
+def _change_interval(counts: _Counts) -> Interval:
+    low, high = drop_interval(counts.lost, counts.won, counts.samples)
+    return min(-high, -counts.drop), max(-low, -counts.drop)
 
 
 def _p_value(counts: _Counts) -> float:
