@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from trimtab_agent.config import (
     parse_listen,
 )
 from trimtab_agent.records import DeviceInfo
+from trimtab_agent.runtimes.litert_delegates import VARIABLE, DelegateSettingError, parse_delegate
 from trimtab_agent.tables import device_lines, examination_lines
 
 _WRONG_USAGE = 2
@@ -70,6 +72,13 @@ def main() -> None:
     help="The largest artifact that is taken, in megabytes.",
 )
 @click.option("--name", default="", help="How the device calls itself.  [default: its host name]")
+@click.option(
+    "--delegate",
+    "delegates",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A LiteRT delegate's library that hosts may ask for as accelerator NAME; repeatable.",
+)
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
 @_ROOT
 def serve(
@@ -77,6 +86,7 @@ def serve(
     state: Path | None,
     max_artifact_mb: int,
     name: str,
+    delegates: tuple[str, ...],
     stop_with_stdin: bool,
     root: Path,
 ) -> None:
@@ -92,6 +102,7 @@ def serve(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
+        _allow_delegates(delegates)
         settings = Settings(
             listen=parse_listen(listen),
             state_dir=(state or default_state_dir()).absolute(),
@@ -106,6 +117,19 @@ def serve(
     except KeyboardInterrupt:  # before the server took the signal over
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _allow_delegates(given: tuple[str, ...]) -> None:
+    """Workers inherit them. Raises ConfigError for what is no NAME=FILE, also in the variable."""
+    before = os.environ.get(VARIABLE, "").split(os.pathsep)
+    together = [*filter(None, before), *given]
+    try:
+        for text in together:
+            parse_delegate(text)
+    except DelegateSettingError as error:
+        raise ConfigError(f"a LiteRT delegate: {error}") from error
+    if together:
+        os.environ[VARIABLE] = os.pathsep.join(together)
 
 
 @main.command()

@@ -37,6 +37,10 @@ from trimtab.records.results import (
     Provenance,
     Result,
 )
+from trimtab.records.support import (
+    Support,
+    SupportOutcome,
+)
 
 __all__ = [
     "Artifact",
@@ -60,6 +64,8 @@ __all__ = [
     "Result",
     "Run",
     "SensorSeries",
+    "Support",
+    "SupportOutcome",
     "TensorInfo",
     "UserError",
     "Variant",
