@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from trimtab_agent.config import (
     parse_listen,
 )
 from trimtab_agent.records import DeviceInfo
+from trimtab_agent.runtimes.litert_delegates import VARIABLE, DelegateSettingError, parse_delegate
 from trimtab_agent.tables import device_lines, examination_lines
 
 _WRONG_USAGE = 2
@@ -76,6 +78,13 @@ def main() -> None:
     envvar="TRIMTAB_ALLOW_CODE_IN_MODELS",
     help="Load formats whose files can run any code here (.pt, .pt2): for files that you trust.",
 )
+@click.option(
+    "--delegate",
+    "delegates",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A LiteRT delegate's library that hosts may ask for as accelerator NAME; repeatable.",
+)
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
 @_ROOT
 def serve(
@@ -84,6 +93,7 @@ def serve(
     max_artifact_mb: int,
     name: str,
     allow_code_in_models: bool,
+    delegates: tuple[str, ...],
     stop_with_stdin: bool,
     root: Path,
 ) -> None:
@@ -99,6 +109,7 @@ def serve(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
+        _allow_delegates(delegates)
         settings = Settings(
             listen=parse_listen(listen),
             state_dir=(state or default_state_dir()).absolute(),
@@ -114,6 +125,19 @@ def serve(
     except KeyboardInterrupt:  # before the server took the signal over
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _allow_delegates(given: tuple[str, ...]) -> None:
+    """Workers inherit them. Raises ConfigError for what is no NAME=FILE, also in the variable."""
+    before = os.environ.get(VARIABLE, "").split(os.pathsep)
+    together = [*filter(None, before), *given]
+    try:
+        for text in together:
+            parse_delegate(text)
+    except DelegateSettingError as error:
+        raise ConfigError(f"a LiteRT delegate: {error}") from error
+    if together:
+        os.environ[VARIABLE] = os.pathsep.join(together)
 
 
 @main.command()

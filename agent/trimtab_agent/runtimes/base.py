@@ -191,13 +191,14 @@ class Runtime(ABC):
         for name, value in options.options.items():
             allowed = known.get(name)
             if allowed is None:
+                where = "" if options.accelerator == "cpu" else f" on {options.accelerator}"
                 raise ModelRefused(
-                    f"{self.name} has no option {name!r} on {options.accelerator}; "
+                    f"{self.name} has no option {name!r}{where}; "
                     f"allowed: {', '.join(known) or 'none'}"
                 )
             if value not in allowed:
                 raise ModelRefused(
-                    f"{self.name} option {name}={value!r}: allowed: {listed(allowed)}"
+                    f"{self.name} option {name}={value!r}: allowed are {listed(allowed)}"
                 )
 
     def _unavailable(self, reason: str) -> RuntimeInfo:

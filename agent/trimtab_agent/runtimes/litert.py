@@ -178,8 +178,9 @@ class LiteRt(Runtime):
 
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()
-        known = delegates()
-        self.check(options, ("cpu", *known))
+        libraries = delegates()
+        there = ("cpu", *libraries) if options.accelerator in libraries else ("cpu",)
+        self.check(options, there)
         settings: dict[str, Any] = {"num_threads": options.thread_count}
         if options.accelerator != "cpu" or options.options.get("xnnpack") == "off":
             settings["experimental_op_resolver_type"] = (
@@ -187,7 +188,7 @@ class LiteRt(Runtime):
             )
         if options.accelerator != "cpu":
             name = options.accelerator
-            delegate = load(library.load_delegate, name, known[name], options.options)
+            delegate = load(library.load_delegate, name, libraries[name], options.options)
             settings["experimental_delegates"] = [delegate]
         try:
             interpreter = library.interpreter(model_path=str(path), **settings)

@@ -10,7 +10,8 @@ import ctypes
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from trimtab_agent.runtimes.base import AcceleratorMissing
@@ -70,7 +71,7 @@ def parse_delegate(text: str) -> tuple[str, str]:
     name, separator, library = text.partition("=")
     if not separator or not _NAME.fullmatch(name) or name == "cpu":
         raise DelegateSettingError(f"{text!r}: write NAME=FILE, for example edgetpu=/usr/lib/x.so")
-    if not os.path.isabs(library) or os.pathsep in library:
+    if not Path(library).is_absolute() or os.pathsep in library:
         raise DelegateSettingError(f"{text!r}: FILE must be an absolute path without {os.pathsep}")
     return name, library
 
@@ -83,10 +84,9 @@ def delegates() -> dict[str, Delegate]:
             name, library = parse_delegate(text)
         except DelegateSettingError:
             continue  # the agent said so when it started
-        known = KNOWN.get(name, Delegate(library, "correct the agent's --delegate"))
-        found[name] = Delegate(
-            library, "correct the agent's --delegate", known.options, known.fixed
-        )
+        own = Delegate(library, "correct the agent's --delegate")
+        known = KNOWN.get(name, own)
+        found[name] = replace(own, options=known.options, fixed=known.fixed)
     return found
 
 

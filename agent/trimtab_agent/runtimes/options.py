@@ -20,7 +20,7 @@ class Whole:
         return str(int(value)) == value and self.least <= int(value) <= self.most
 
     def __str__(self) -> str:
-        return f"a whole number from {self.least} to {self.most}"
+        return f"whole numbers from {self.least} to {self.most}"
 
 
 Values = tuple[str, ...] | Whole

@@ -12,6 +12,7 @@ from trimtab import __version__
 # Loaded when called: `trimtab devices list` must not wait for plotly.
 _COMMANDS = {
     "bench": "trimtab.cli.bench",
+    "check": "trimtab.cli.check",
     "compare": "trimtab.cli.compare",
     "compress": "trimtab.cli.project",
     "decide": "trimtab.cli.runs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,8 @@ def _readings(batch: benchmark_pb2.SensorBatch) -> Readings:
 
 
 def _schedule(request: JobRequest) -> dict[str, Any]:
+    if request.support_check:
+        return {"support_check": benchmark_pb2.SupportCheck()}
     repeats, blocks = request.arms[0].settings.repeats, request.interleaved
     if blocks is None:
         return {"round_robin": benchmark_pb2.RoundRobin(repeat_count=repeats)}
@@ -218,7 +221,15 @@ def _outcome(result: benchmark_pb2.ArmResult) -> ArmOutcome:
         ),
         failure=_failure(result),
         operator_profile=digest(result.operator_profile) if has_profile else None,
+        operators=_operators(result.operators),
     )
+
+
+def _operators(counts: Iterable[benchmark_pb2.OperatorCount]) -> dict[str, dict[str, int]]:
+    places: dict[str, dict[str, int]] = {}
+    for each in counts:
+        places.setdefault(each.ran_on, {})[each.type] = each.count
+    return places
 
 
 def _failure(message: benchmark_pb2.ArmResult | benchmark_pb2.Job) -> Failure | None:
@@ -248,6 +259,7 @@ def _runtime(runtime: device_pb2.RuntimeInfo) -> RuntimeInfo:
         formats=tuple(runtime.model_formats),
         accelerators=tuple(runtime.accelerators),
         unavailable_reason=runtime.unavailable_reason,
+        absent_accelerators=dict(runtime.absent_accelerators),
     )
 
 

@@ -224,7 +224,7 @@ def _split(
     runnable: list[ArmRequest] = []
     refused: list[tuple[ArmRequest, RawArm]] = []
     for arm in arms:
-        failure = _why_not(arm, runtimes.get(arm.settings.runtime))
+        failure = why_not(arm, runtimes.get(arm.settings.runtime))
         if failure is None:
             runnable.append(arm)
         else:
@@ -232,7 +232,8 @@ def _split(
     return tuple(runnable), refused
 
 
-def _why_not(arm: ArmRequest, runtime: RuntimeInfo | None) -> Failure | None:
+def why_not(arm: ArmRequest, runtime: RuntimeInfo | None) -> Failure | None:
+    """Why this device cannot even try the arm; None where it can."""
     settings = arm.settings
     if runtime is None:
         return Failure("device", f"this device's agent knows no runtime {settings.runtime}")
@@ -241,6 +242,9 @@ def _why_not(arm: ArmRequest, runtime: RuntimeInfo | None) -> Failure | None:
     if runtime.formats and arm.artifact.format not in runtime.formats:
         reads = ", ".join(f".{name}" for name in runtime.formats)
         return Failure("model", f"{runtime.name} reads {reads}, not .{arm.artifact.format}")
+    if settings.accelerator in runtime.absent_accelerators:
+        missing = runtime.absent_accelerators[settings.accelerator]
+        return Failure("device", f"{settings.accelerator} cannot be used here: {missing}")
     if settings.accelerator not in runtime.accelerators:
         has = ", ".join(runtime.accelerators)
         reason = f"{runtime.name} has no accelerator {settings.accelerator} here; it has {has}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,8 @@ Reduction = Literal["none", "argmax"]
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """``unavailable_reason`` empty: usable."""
+    """``unavailable_reason`` empty: usable. ``absent_accelerators``: those that the runtime knows
+    and this device lacks, each with what is missing."""
 
     name: str
     version: str
@@ -33,6 +34,7 @@ class RuntimeInfo:
     formats: tuple[str, ...]
     accelerators: tuple[str, ...]
     unavailable_reason: str
+    absent_accelerators: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class JobRequest:
     reduction: Reduction = "none"
     profile: bool = False
     interleaved: BlockSchedule | None = None
+    support_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ class ArmOutcome:
     evaluation_failure: Failure | None
     failure: Failure | None
     operator_profile: Digest | None = None
+    operators: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,10 @@ from trimtab.records.robustness import (
     CorruptedAccuracy,
     Robustness,
 )
+from trimtab.records.support import (
+    Support,
+    SupportOutcome,
+)
 
 __all__ = [
     "Artifact",
@@ -72,6 +76,8 @@ __all__ = [
     "Robustness",
     "Run",
     "SensorSeries",
+    "Support",
+    "SupportOutcome",
     "TensorInfo",
     "UserError",
     "Variant",
