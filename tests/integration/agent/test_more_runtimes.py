@@ -13,6 +13,7 @@ from trimtab.artifact_files import companions
 from trimtab.compress.quiet import quiet
 from trimtab.export import ExportRequest, load_exporter
 from trimtab_protos.errors import status_to_failure
+from trimtab_protos.v1 import benchmark_pb2
 
 pytestmark = pytest.mark.slow
 RUNTIMES = {"pte": "executorch", "pt2": "torch", "torchscript": "torch", "openvino": "openvino"}
@@ -46,6 +47,7 @@ class Case:
         file = io.BytesIO()
         np.savez(file, x=self.samples)
         spec.evaluation.inputs.CopyFrom(client.upload(file.getvalue()))
+        spec.evaluation.reduction = benchmark_pb2.Evaluation.REDUCTION_NONE
         return spec
 
 
