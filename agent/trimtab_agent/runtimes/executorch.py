@@ -142,14 +142,28 @@ class ExecuTorch(Runtime):
 
 
 def _import() -> Any:
-    """What executorch.runtime wraps: without the wrapper's Python around every call."""
+    """The C++ part alone: the module around it imports the whole exporter first.
+
+    That takes seconds and a hundred megabytes, which would count as the model's.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own modules to each other
-            from executorch.extension.pybindings import portable_lib
+            import torch  # noqa: F401 - whose libraries it needs
+
+            return _bindings()
     except Exception as error:  # a broken wheel raises more than ImportError
         raise RuntimeMissing(f"executorch cannot be imported: {one_line(str(error))}") from error
-    return portable_lib
+
+
+def _bindings() -> Any:
+    try:
+        from executorch.extension.pybindings import _C
+    except ImportError:  # another release keeps it elsewhere
+        from executorch.extension.pybindings import portable_lib
+
+        return portable_lib
+    return _C
 
 
 def _set_threads(library: Any, count: int) -> tuple[str, ...]:

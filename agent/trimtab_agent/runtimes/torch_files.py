@@ -99,7 +99,7 @@ def _load_script(path: Path, device: str, shapes: Shapes) -> LoadedModule:
     extra = {SIGNATURE_FILE: ""}
     load: Any = torch.jit.load
     module = load(str(path), map_location=device, _extra_files=extra).eval()
-    names = [value.debugName() for value in module.forward.graph.inputs()][1:]  # but self
+    names = [argument.name for argument in module.forward.schema.arguments[1:]]  # but self
     signature = _signature(extra[SIGNATURE_FILE])
     told: tuple[str, ...] = ()
     if signature is None:

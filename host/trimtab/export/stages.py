@@ -15,6 +15,7 @@ from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_mod
 from trimtab.compress.quiet import quiet
 from trimtab.export.base import Exporter, ExportFailed, ExportRequest, one_line
 from trimtab.export.fingerprint import model_fingerprint
+from trimtab.export.onnx_opset import settle
 from trimtab.export.registry import load_exporter
 from trimtab.export.verify import Reference, reference_outputs
 from trimtab.project import PassStep
@@ -76,6 +77,8 @@ class Stages:
             self._cache,
             lambda path: checked(exporter, path, prepared.reference),
         )
+        if self._opset is not None and model_format == "onnx":
+            settle(final.path)
         copy_with_companions(final.path, target)
         lineage = (*prepared.lineage, *exported, *done)
         return Made(target, lineage, read_layers(final.path))
