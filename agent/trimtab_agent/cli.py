@@ -87,7 +87,7 @@ def main() -> None:
 )
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
 @_ROOT
-def serve(
+def serve(  # noqa: PLR0913 - one for each option
     listen: str,
     state: Path | None,
     max_artifact_mb: int,

@@ -8,6 +8,7 @@ from trimtab.task.evaluation import (
     open_inputs,
 )
 from trimtab.task.file_task import NEEDS_THE_MODEL, FileTask, load_file_task
+from trimtab.task.fitting import misfit
 from trimtab.task.load import load_task
 from trimtab.task.model_inputs import rows_of_file
 from trimtab.task.task import Task, seed_everything
@@ -16,6 +17,7 @@ from trimtab.task.tensors import (
     NamedArrays,
     as_arrays,
     as_tensors,
+    batch_length,
     joined_runs,
     single_samples,
 )
@@ -30,11 +32,13 @@ __all__ = [
     "TaskData",
     "as_arrays",
     "as_tensors",
+    "batch_length",
     "check_corruptions",
     "evaluation_set",
     "joined_runs",
     "load_file_task",
     "load_task",
+    "misfit",
     "open_inputs",
     "rows_of_file",
     "seed_everything",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,18 @@ def as_arrays(value: object) -> Arrays:
 
 
 def joined(batches: list[Arrays]) -> Arrays:
-    """Batches put together along their first axis. Raises ValueError where they do not fit."""
-    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+    """Batches put together along their first axis. Raises ValueError where they do not fit.
+
+    A number without an axis (0-d) is the same for all samples: the first batch's.
+    """
+    return tuple(
+        np.concatenate(parts) if parts[0].ndim else parts[0] for parts in zip(*batches, strict=True)
+    )
+
+
+def batch_length(arrays: Iterable[npt.NDArray[Any]]) -> int:
+    """The number of samples, 1 where nothing has an axis for them."""
+    return min((len(array) for array in arrays if array.ndim), default=1)
 
 
 def joined_runs(runs: Sequence[Arrays]) -> Arrays:
