@@ -11,9 +11,10 @@ from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_whole
 from trimtab.compress.passes import ModelContext, ModelFile
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
 from trimtab.compress.quiet import quiet
-from trimtab.export.base import Exporter, ExportFailed, ExportRequest, one_line
+from trimtab.export.base import Exporter, ExportFailed, ExportRequest
 from trimtab.export.fingerprint import model_fingerprint
 from trimtab.export.registry import load_exporter
+from trimtab.export.torch_words import export_reason
 from trimtab.export.verify import Reference, reference_outputs
 from trimtab.project import PassStep
 from trimtab.task import Task, seed_everything
@@ -71,11 +72,18 @@ class Stages:
         key = repr([each.step.as_data() for each in steps])
         if key not in self._prepared:
             model, lineage = apply_to_model(steps, self._task.model, context)
-            with quiet():
-                fingerprint = model_fingerprint(model, self._task.example_inputs)
+            fingerprint = self._fingerprint(model)
             reference = reference_outputs(model, self._task)
             self._prepared[key] = _Prepared(model, lineage, fingerprint, reference)
         return self._prepared[key]
+
+    def _fingerprint(self, model: nn.Module) -> str:
+        try:
+            with quiet():
+                return model_fingerprint(model, self._task.example_inputs)
+        except Exception as error:  # torch.export raises its own kinds
+            reason = export_reason(error, "an exported program", self._task.path)
+            raise ExportFailed(reason) from error
 
     def _export(self, prepared: _Prepared, exporter: Exporter, target: Path) -> tuple[str, ...]:
         request = self._request(prepared)
@@ -112,9 +120,7 @@ class Stages:
         except ExportFailed:
             raise
         except Exception as error:  # converters raise their own kinds
-            raise ExportFailed(
-                f"the model cannot be exported to {exporter.format}: {one_line(error)}"
-            ) from error
+            raise ExportFailed(export_reason(error, exporter.format, self._task.path)) from error
         return sentence, f"verified: {comparison}"
 
     def _request(self, prepared: _Prepared) -> ExportRequest:

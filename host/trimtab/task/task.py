@@ -15,7 +15,14 @@ import numpy as np
 
 from trimtab.records import UserError
 from trimtab.task.calling import user_code
-from trimtab.task.tensors import Arrays, as_arrays, as_tensors, first_samples, joined
+from trimtab.task.tensors import (
+    Arrays,
+    as_arrays,
+    as_tensors,
+    first_samples,
+    joined,
+    sample_count,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -93,7 +100,7 @@ class Task:
             for batch in self._iterate(source):
                 inputs = batch if source == "calibration_data" else batch[0]
                 batches.append(as_arrays(inputs))
-                if sum(len(each[0]) for each in batches) >= count:
+                if sum(map(sample_count, batches)) >= count:
                     break
             if batches:
                 return first_samples(joined(batches), count)

@@ -37,8 +37,17 @@ def as_arrays(value: object) -> Arrays:
 
 
 def joined(batches: list[Arrays]) -> Arrays:
-    """Batches put together along their first axis. Raises ValueError where they do not fit."""
-    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+    """Batches put together along their first axis. Raises ValueError where they do not fit.
+
+    What has no axes is the same in all.
+    """
+    return tuple(
+        np.concatenate(parts) if parts[0].ndim else parts[0] for parts in zip(*batches, strict=True)
+    )
+
+
+def sample_count(arrays: Arrays) -> int:
+    return max((len(array) for array in arrays if array.ndim), default=1)
 
 
 def joined_runs(runs: Sequence[Arrays]) -> Arrays:
