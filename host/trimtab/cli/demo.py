@@ -56,15 +56,23 @@ def demo(out: Path, output: str, **measure: Any) -> int:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-def init(folder: Path) -> int:
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Start from this .onnx or .tflite file instead.",
+)
+def init(folder: Path, model: Path | None) -> int:
     """Write trimtab.toml and task.py into DIR to start from: the demo's task, commented.
 
     \b
-    Example: trimtab init my-project && cd my-project && trimtab run
+    Examples:
+      trimtab init my-project && cd my-project && trimtab run
+      trimtab init my-project --model model.onnx
     """
-    from trimtab.scaffold import write_starting_project
+    from trimtab.scaffold import write_file_project, write_starting_project
 
-    for path in write_starting_project(folder):
+    written = [write_file_project(folder, model)] if model else write_starting_project(folder)
+    for path in written:
         click.echo(f"wrote {path}", err=True)
     click.echo(f"next: cd {folder} && trimtab run", err=True)
     return EXIT_DONE

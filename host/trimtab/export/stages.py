@@ -13,10 +13,11 @@ from trimtab.compress.model_cache import apply_or_fetch
 from trimtab.compress.passes import ModelContext, ModelFile
 from trimtab.compress.pipeline import ModelStep, apply_to_artifact, apply_to_model, recipe_of
 from trimtab.compress.quiet import quiet
-from trimtab.export.base import Exporter, ExportFailed, ExportRequest, one_line
+from trimtab.export.base import Exporter, ExportFailed, ExportRequest
 from trimtab.export.fingerprint import model_fingerprint
 from trimtab.export.onnx_opset import settle
 from trimtab.export.registry import load_exporter
+from trimtab.export.torch_words import export_reason
 from trimtab.export.verify import Reference, reference_outputs
 from trimtab.project import PassStep
 from trimtab.records import LayerChoice
@@ -87,8 +88,7 @@ class Stages:
         key = repr([each.step.as_data() for each in steps])
         if key not in self._prepared:
             model, lineage = self._modelled(steps, context)
-            with quiet():
-                fingerprint = model_fingerprint(model, self._task.example_inputs)
+            fingerprint = self._fingerprint(model)
             reference = reference_outputs(model, self._task)
             self._prepared[key] = _Prepared(model, lineage, fingerprint, reference)
         return self._prepared[key]
@@ -104,6 +104,14 @@ class Stages:
         except Exception:  # the pass itself says better what torch.export refuses, or does without
             return apply_to_model(steps, self._task.model, context)
         return apply_or_fetch(steps, self._task.model, fingerprint, context, self._cache)
+
+    def _fingerprint(self, model: nn.Module) -> str:
+        try:
+            with quiet():
+                return model_fingerprint(model, self._task.example_inputs)
+        except Exception as error:  # torch.export raises its own kinds
+            reason = export_reason(error, "an exported program", self._task.path)
+            raise ExportFailed(reason) from error
 
     def _export(self, prepared: _Prepared, exporter: Exporter, target: Path) -> tuple[str, ...]:
         request = self._request(prepared)
@@ -141,9 +149,7 @@ class Stages:
         except ExportFailed:
             raise
         except Exception as error:  # converters raise their own kinds
-            raise ExportFailed(
-                f"the model cannot be exported to {exporter.format}: {one_line(error)}"
-            ) from error
+            raise ExportFailed(export_reason(error, exporter.format, self._task.path)) from error
         return sentence, f"verified: {comparison}"
 
     def _request(self, prepared: _Prepared) -> ExportRequest:

@@ -354,10 +354,8 @@ def test_other_format_and_passes_on_the_model_say_what_they_need(
     task = FileTask(write_onnx(OPEN, LINEAR))
     built = build_variants(task, plans, tmp_path / "out", said.append)
     made = {each.name: each for each in built}
-    assert (
-        "not for a file: distill; each needs the model itself, not a file of it: "
-        'give module = "task.py"' in said
-    )
+    needs = 'the model itself, not a file of it: give module = "task.py"'
+    assert f"not for a file: distill; each needs {needs}" in said
     assert made["float"].format == "onnx"
     assert reasons(made) == {
         "half": "model.onnx can be compressed as onnx; tflite needs the model itself, not a file "
