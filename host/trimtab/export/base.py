@@ -58,6 +58,7 @@ class Exporter(ABC):
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
-    text = " ".join(str(error).split())
+    # What torch adds of its own inside names no line of the user's.
+    text = " ".join(str(error).split()).partition(" While executing ")[0]
     shortened = text if len(text) <= limit else f"{text[:limit]}..."
     return f"{type(error).__name__}: {shortened}" if shortened else type(error).__name__

@@ -14,7 +14,15 @@ import numpy as np
 
 from trimtab.records import UserError
 from trimtab.task.calling import user_code
-from trimtab.task.tensors import Arrays, as_arrays, as_tensors, first_samples, joined
+from trimtab.task.fitting import misfit
+from trimtab.task.tensors import (
+    Arrays,
+    as_arrays,
+    as_tensors,
+    batch_length,
+    first_samples,
+    joined,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -89,7 +97,7 @@ class Task:
             for batch in self._iterate(source):
                 inputs = batch if source == "calibration_data" else batch[0]
                 batches.append(as_arrays(inputs))
-                if sum(len(each[0]) for each in batches) >= count:
+                if sum(map(batch_length, batches)) >= count:
                     break
             if batches:
                 return first_samples(joined(batches), count)
@@ -103,9 +111,18 @@ class Task:
         """Real inputs to compare outputs on, the evaluation set's where there is one."""
         if self.provides("eval_data"):
             return first_samples(self.evaluation[0], count)
-        if self.calibration_source:
-            return self.calibration(count)
-        return as_arrays(self.example_inputs)
+        examples = as_arrays(self.example_inputs)
+        if self.calibration_source is None:
+            return examples
+        # Bad calibration data is told by the pass that needs it, and no other variant's matter.
+        try:
+            found = self.calibration(count)
+        except UserError:
+            return examples
+        any_size = self.dynamic_shapes() is not None
+        if misfit(found, examples, self.input_names, any_size):
+            return examples
+        return tuple(array.astype(each.dtype) for array, each in zip(found, examples, strict=True))
 
     @cached_property
     def input_names(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,16 +36,27 @@ def as_arrays(value: object) -> Arrays:
 
 
 def joined(batches: list[Arrays]) -> Arrays:
-    """Batches put together along their first axis. Raises ValueError where they do not fit."""
-    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+    """Batches put together along their first axis. Raises ValueError where they do not fit.
+
+    A number without an axis (0-d) is the same for all samples: the first batch's.
+    """
+    return tuple(
+        np.concatenate(parts) if parts[0].ndim else parts[0] for parts in zip(*batches, strict=True)
+    )
+
+
+def batch_length(arrays: Iterable[npt.NDArray[Any]]) -> int:
+    """The number of samples, 1 where nothing has an axis for them."""
+    return min((len(array) for array in arrays if array.ndim), default=1)
 
 
 def first_samples(arrays: Arrays, count: int) -> Arrays:
-    return tuple(array[:count] for array in arrays)
+    return tuple(array[:count] if array.ndim else array for array in arrays)
 
 
 def single_samples(data: NamedArrays) -> Iterator[NamedArrays]:
     """One by one, each still with a batch dimension, of 1."""
-    count = min(len(array) for array in data.values())
-    for index in range(count):
-        yield {name: array[index : index + 1] for name, array in data.items()}
+    for index in range(batch_length(data.values())):
+        yield {
+            name: array[index : index + 1] if array.ndim else array for name, array in data.items()
+        }

@@ -12,11 +12,25 @@ def prepared(source: Path, scratch: Path) -> tuple[Path, str]:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     readied = scratch / f"{source.stem}.prepared.onnx"
+    note = _branches(source)
     try:
         quant_pre_process(source, readied)
     except Exception:
-        return source, " (shape inference failed, quantized without it)"
-    return readied, ""
+        return source, f" (shape inference failed, quantized without it){note}"
+    return readied, note
+
+
+def _branches(source: Path) -> str:
+    """ONNX Runtime's quantizer, and weight-only quantization, stay in the outer graph."""
+    import onnx
+
+    inner = {
+        node.op_type
+        for node in onnx.load(source).graph.node
+        for each in node.attribute
+        if each.HasField("g")
+    }
+    return f" (what is inside {' and '.join(sorted(inner))} stays float)" if inner else ""
 
 
 def name_nodes(source: Path, scratch: Path) -> Path:

@@ -141,8 +141,8 @@ class _WeightGraph:
         self._bits = bits
         self._per_channel = per_channel
         self._constants = {each.name: each for each in self._model.graph.initializer}
-        self._before: dict[int, list[Any]] = {}
-        self._after: dict[int, list[Any]] = {}
+        self._before: dict[str, list[Any]] = {}
+        self._after: dict[str, list[Any]] = {}
         self._shared: dict[tuple[str, int], str] = {}
         self.count: Counter[str] = Counter()
 
@@ -190,17 +190,16 @@ class _WeightGraph:
         cast, product = [f"{output}_cast"], [f"{output}_cast", scale]
         after.append(helper.make_node("Cast", [node.output[0]], cast, to=TensorProto.FLOAT))
         after.append(helper.make_node("Mul", product, [output]))
-        self._after[id(node)] = after
+        self._after[node.output[0]] = after
         self.count["Gather"] += 1
 
     def save(self, target: Path) -> None:
         import onnx
 
-        ordered = [
-            each
-            for node in self._model.graph.node
-            for each in (*self._before.get(id(node), ()), node, *self._after.get(id(node), ()))
-        ]
+        ordered = []
+        for node in self._model.graph.node:
+            key = node.output[0] if node.output else ""
+            ordered += [*self._before.get(key, ()), node, *self._after.get(key, ())]
         _replace_nodes(self._model, ordered)
         _drop_unused(self._model)
         if self._bits == 4 and self.count:
@@ -229,7 +228,7 @@ class _WeightGraph:
         inputs, output = [f"{name}_quantized", f"{name}_scale"], f"{name}_dequantized"
         settings: dict[str, Any] = {} if axis is None else {"axis": axis}
         made = helper.make_node("DequantizeLinear", inputs, [output], output, **settings)
-        self._before.setdefault(id(node), []).append(made)
+        self._before.setdefault(node.output[0], []).append(made)
         return output
 
     def _add(self, name: str, values: Array, kind: int) -> None:
