@@ -19,6 +19,7 @@ from trimtab.records import (
     Decision,
     DeviceDecision,
     DeviceRef,
+    LayerChoice,
     MeasurementSettings,
     Metric,
     NotChosen,
@@ -40,6 +41,10 @@ from trimtab_protos.errors import Failure
 
 UNSORTED_NS = [900, 100, 2**40, 500, 100]
 HEAT = SensorSeries(np.array([5, 2**50]), np.array([50.25, 1 / 3]))
+LAYERS = (
+    LayerChoice("conv1", "Conv", "float", "alone in int8: 4.8 dB", 2304, 4.8, 0.271, -0.01),
+    LayerChoice("fc", "Gemm", "int8", "", 2560, 36.6),
+)
 CHECK = Check("steady", "failed", True, ("latency_p50_ms",), "drifted 9 %", "cool the device")
 
 
@@ -149,7 +154,7 @@ def a_run(run_id: str = "20260102-030405-ab12", created: str = "2026-01-02T03:04
         ),
     )
     variants = (
-        Variant("int8", "onnx", recipe, ("quantized",), an_artifact()),
+        Variant("int8", "onnx", recipe, ("quantized",), an_artifact(), layers=LAYERS),
         Variant("odd", "tflite", recipe, (), None, Failure("model", "cannot be exported")),
     )
     return Run(run_id, "digits", created, variants, (failed, chosen), decision)

@@ -19,6 +19,7 @@ from trimtab.records import (
     CorruptedAccuracy,
     Decision,
     DeviceDecision,
+    LayerChoice,
     MeasurementSettings,
     Metric,
     NotChosen,
@@ -39,6 +40,10 @@ from trimtab_protos.errors import Failure
 Members = dict[str, bytes]
 Document = dict[str, Any]
 SAMPLES = "samples/0-0-latency_ns.npy"
+LAYERS = (
+    LayerChoice("conv1", "Conv", "float", "alone in int8: 4.8 dB", 2304, 4.8, 0.271, -0.01),
+    LayerChoice("fc", "Gemm", "int8", "", 2560, 36.6),
+)
 
 
 @pytest.fixture
@@ -72,6 +77,7 @@ def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm])
     recipe = ({"use": "quantize", "scheme": "static"},)
     variants = (
         Variant("int8", "onnx", recipe, ("quantized",), chosen.artifact),
+        Variant("mixed", "onnx", recipe, ("kept",), chosen.artifact, layers=LAYERS),
         Variant("int8", "tflite", recipe, (), None, Failure("model", "cannot be exported")),
     )
     created = "2026-01-02T03:04:05+00:00"
@@ -160,6 +166,12 @@ def test_a_recording_from_before_robustness_was_looked_at_is_read(
     assert read.decision is not None
     assert read.decision.devices[0].warnings == ()
     assert run_json(read)["results"][0]["robustness"] is None
+
+
+def test_only_a_variant_with_layers_has_the_field_that_older_versions_refuse(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        variants = json.loads(archive.read("run.json"))["variants"]
+    assert [each["name"] for each in variants if "layers" in each] == ["mixed"]
 
 
 def test_the_same_run_gives_the_same_bytes_and_no_folder(
