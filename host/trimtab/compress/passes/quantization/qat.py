@@ -72,6 +72,11 @@ class QatPass(ModelPass[QatConfig]):
     def requires(self, config: QatConfig) -> frozenset[Need]:
         return frozenset({"train_data"})
 
+    def rejects(self, model: nn.Module, config: QatConfig) -> str | None:
+        if any(each.requires_grad for each in model.parameters()):
+            return None
+        return "qat trains weights, and the model has none that can be trained"
+
     def data_key(self, config: QatConfig, context: ModelContext) -> str:
         calibration = arrays_digest(context.task.calibration(config.calibration_samples))
         return f"{training_data(context.task).digest} {calibration}"
