@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trimtab.compress.passes.base import PassRejected
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def prepared(source: Path, scratch: Path) -> tuple[Path, str]:
@@ -55,3 +60,37 @@ def check_quantized(path: Path, reason: str) -> None:
     weights = onnx.load(path).graph.initializer
     if not any(tensor.data_type in small and len(tensor.dims) > 1 for tensor in weights):
         raise PassRejected(f"nothing was quantized: {reason}")
+
+
+def replace_nodes(model: onnx.ModelProto, nodes: list[Any]) -> None:
+    import onnx
+
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+
+
+def drop_unused(model: onnx.ModelProto) -> None:
+    used = {name for node in model.graph.node for name in node.input}
+    used |= {value.name for value in model.graph.output}
+    used |= _used_in_branches(model.graph)
+    kept = [each for each in model.graph.initializer if each.name in used]
+    copies = [type(each).FromString(each.SerializeToString()) for each in kept]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(copies)
+
+
+def _used_in_branches(graph: Any) -> set[str]:
+    inner = [
+        each
+        for node in graph.node
+        for attribute in node.attribute
+        for each in (attribute.g, *attribute.graphs)
+    ]
+    used = {name for each in inner for node in each.node for name in node.input}
+    used |= {value.name for each in inner for value in each.output}
+    return used.union(*(_used_in_branches(each) for each in inner))
+
+
+def counted(count: Counter[str]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(count.items()))

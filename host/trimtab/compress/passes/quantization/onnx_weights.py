@@ -16,13 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.compress.passes.quantization.onnx_graph import check_quantized, prepared
+from trimtab.compress.passes.quantization.onnx_blocks import BLOCK, in_blocks
+from trimtab.compress.passes.quantization.onnx_graph import (
+    check_quantized,
+    counted,
+    drop_unused,
+    prepared,
+    replace_nodes,
+)
 
 if TYPE_CHECKING:
     import onnx
 
 Array = npt.NDArray[Any]
-BLOCK = 32
 _INT4_OPSET = 21
 # MatMulNBits: 0 computes in float, 4 quantizes the activations to int8 while it runs.
 _FLOAT_COMPUTE, _INT8_COMPUTE = 0, 4
@@ -44,7 +50,7 @@ def weight_int8(source: Path, target: Path, scratch: Path, per_channel: bool = T
 
 def weight_int4(source: Path, target: Path, scratch: Path) -> str:
     readied, note = prepared(source, scratch)
-    blocks, told = _in_blocks(readied, scratch, _FLOAT_COMPUTE, ("MatMul", "Gather"))
+    blocks, told = in_blocks(readied, scratch, _FLOAT_COMPUTE, ("MatMul", "Gather"))
     graph = _WeightGraph(blocks, 4, per_channel=True)
     for node in graph.nodes():
         if node.op_type in ("Conv", "ConvTranspose"):
@@ -57,7 +63,7 @@ def weight_int4(source: Path, target: Path, scratch: Path) -> str:
 
 def dynamic_int4(source: Path, target: Path, scratch: Path) -> str:
     readied, note = prepared(source, scratch)
-    blocks, told = _in_blocks(readied, scratch, _INT8_COMPUTE, ("MatMul",))
+    blocks, told = in_blocks(readied, scratch, _INT8_COMPUTE, ("MatMul",))
     if not told:
         raise PassRejected(f"nothing was quantized: {_NO_WEIGHTS}")
     blocks.replace(target)
@@ -65,63 +71,6 @@ def dynamic_int4(source: Path, target: Path, scratch: Path) -> str:
         f"quantized dynamically: int4 weights in blocks of {BLOCK} of {told}, activations to int8 "
         f"where the device's ONNX Runtime has that kernel; the rest stays float{note}"
     )
-
-
-def _in_blocks(
-    source: Path, scratch: Path, accuracy_level: int, operators: tuple[str, ...]
-) -> tuple[Path, str]:
-    """Written to a new file; what was quantized, empty: nothing."""
-    import onnx
-    from onnxruntime.quantization.matmul_nbits_quantizer import (
-        DefaultWeightOnlyQuantConfig,
-        MatMulNBitsQuantizer,
-    )
-
-    model = onnx.load(source)
-    _gemm_as_matmul(model)
-    config = DefaultWeightOnlyQuantConfig(
-        block_size=BLOCK,
-        is_symmetric=True,
-        accuracy_level=accuracy_level,
-        op_types_to_quantize=operators,
-        quant_axes=(("MatMul", 0), ("Gather", 1)),
-    )
-    quantizer = MatMulNBitsQuantizer(model, algo_config=config)
-    quantizer.process()
-    written = scratch / f"{source.stem}.blocks.onnx"
-    quantizer.model.save_model_to_file(str(written), False)
-    names = {"MatMulNBits": "MatMul", "GatherBlockQuantized": "Gather"}
-    found = (names.get(node.op_type) for node in onnx.load(written).graph.node)
-    return written, _told(Counter(name for name in found if name))
-
-
-def _gemm_as_matmul(model: onnx.ModelProto) -> None:
-    """ONNX Runtime's block-wise operator takes the place of MatMul alone."""
-    from onnx import helper, numpy_helper
-
-    constants = {each.name: each for each in model.graph.initializer}
-    nodes: list[Any] = []
-    for node in model.graph.node:
-        settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-        scaled = settings.get("alpha", 1.0) != 1.0 or settings.get("beta", 1.0) != 1.0
-        plain = node.op_type == "Gemm" and not scaled and not settings.get("transA", 0)
-        if not plain or node.input[1] not in constants:
-            nodes.append(node)
-            continue
-        weights = numpy_helper.to_array(constants[node.input[1]])
-        name = f"{node.input[1]}_of_{node.name or node.output[0]}"
-        turned = weights.T if settings.get("transB", 0) else weights
-        model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), name))
-        has_bias = len(node.input) > 2 and bool(node.input[2])
-        product = f"{node.output[0]}_product" if has_bias else node.output[0]
-        label = node.name or node.output[0]
-        nodes.append(helper.make_node("MatMul", [node.input[0], name], [product], label))
-        if has_bias:
-            nodes.append(
-                helper.make_node("Add", [product, node.input[2]], [node.output[0]], f"{label}_bias")
-            )
-    _replace_nodes(model, nodes)
-    _drop_unused(model)
 
 
 class _WeightGraph:
@@ -150,7 +99,7 @@ class _WeightGraph:
         return list(self._model.graph.node)
 
     def told(self) -> str:
-        return _told(self.count)
+        return counted(self.count)
 
     def dequantize_before(self, node: Any) -> None:
         from onnx import helper
@@ -200,8 +149,8 @@ class _WeightGraph:
         for node in self._model.graph.node:
             key = node.output[0] if node.output else ""
             ordered += [*self._before.get(key, ()), node, *self._after.get(key, ())]
-        _replace_nodes(self._model, ordered)
-        _drop_unused(self._model)
+        replace_nodes(self._model, ordered)
+        drop_unused(self._model)
         if self._bits == 4 and self.count:
             _raise_opset(self._model)
         onnx.save(self._model, target)
@@ -265,37 +214,3 @@ def _raise_opset(model: onnx.ModelProto) -> None:
     if default.version < _INT4_OPSET:
         default.version = _INT4_OPSET
     model.ir_version = max(model.ir_version, 10)
-
-
-def _replace_nodes(model: onnx.ModelProto, nodes: list[Any]) -> None:
-    import onnx
-
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
-
-
-def _drop_unused(model: onnx.ModelProto) -> None:
-    used = {name for node in model.graph.node for name in node.input}
-    used |= {value.name for value in model.graph.output}
-    used |= _used_in_branches(model.graph)
-    kept = [each for each in model.graph.initializer if each.name in used]
-    copies = [type(each).FromString(each.SerializeToString()) for each in kept]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(copies)
-
-
-def _used_in_branches(graph: Any) -> set[str]:
-    inner = [
-        each
-        for node in graph.node
-        for attribute in node.attribute
-        for each in (attribute.g, *attribute.graphs)
-    ]
-    used = {name for each in inner for node in each.node for name in node.input}
-    used |= {value.name for each in inner for value in each.output}
-    return used.union(*(_used_in_branches(each) for each in inner))
-
-
-def _told(count: Counter[str]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in sorted(count.items()))
