@@ -56,6 +56,25 @@ class RuntimeContract(ABC):
         assert info.package
         assert info.unavailable_reason == ""
 
+    def test_accelerators_that_are_absent_have_a_reason_and_are_not_listed(
+        self, runtime: Runtime
+    ) -> None:
+        info = runtime.availability()
+        assert not set(info.absent_accelerators) & set(info.accelerators)
+        for reason in info.absent_accelerators.values():
+            assert reason
+            assert "\n" not in reason
+
+    def test_operators_run_where_was_asked_or_it_is_not_told(
+        self, runtime: Runtime, model: Path
+    ) -> None:
+        session = runtime.load(model, RuntimeOptions(tell_placement=True))
+        for place, types in session.placement().items():
+            assert place.startswith("cpu")
+            assert all(count > 0 for count in types.values())
+        assert session.accelerator_used == "cpu"
+        session.close()
+
     def test_tensors_are_described(self, session: Session) -> None:
         for tensor in (*session.inputs, *session.outputs):
             assert tensor.name

@@ -113,6 +113,18 @@ def make_interleaved(spec: Any) -> None:
     spec.interleaved.discard_count = 2
 
 
+def test_a_support_check_survives_both_ways_and_has_no_other_scenario(spec: Any) -> None:
+    spec.ClearField("evaluation")
+    spec.support_check.SetInParent()
+    spec.single_stream.SetInParent()
+    found = spec_from_message(spec)
+    assert found.support_only
+    assert spec_from_message(spec_to_message(found)) == found
+    spec.offline.batch_size = 2
+    with pytest.raises(SpecInvalid, match="scenario"):
+        spec_from_message(spec)
+
+
 def test_an_interleaved_specification_survives_both_ways(spec: Any) -> None:
     make_interleaved(spec)
     record = spec_from_message(spec)
