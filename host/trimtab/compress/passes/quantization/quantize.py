@@ -105,6 +105,7 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
         "onnxconverter_common",
         "ai_edge_quantizer",
     )
+    never_after: ClassVar[frozenset[str]] = frozenset({"mixed_precision"})
 
     def requires(self, config: QuantizeConfig) -> frozenset[Need]:
         on_data = config.scheme in STATIC_SCHEMES and config.calibration != "random"
