@@ -165,6 +165,14 @@ def test_model_without_layers_is_refused(tiny_task: MakeTask, tmp_path: Path) ->
     assert reason(mixed) == "the file has no layer that static quantization knows"
 
 
+def test_the_document_names_every_setting_with_its_default() -> None:
+    document = Path(__file__).parents[3].joinpath("docs", "mixed-precision.md").read_text()
+    for name, setting in MixedPrecisionConfig.model_fields.items():
+        default = "–" if setting.default is None else str(setting.default)
+        row = next(line for line in document.splitlines() if line.startswith(f"| `{name}`"))
+        assert row.split("|")[2].strip(" `") == default
+
+
 def test_latency_needs_a_profile_and_a_profile_latency() -> None:
     for settings in ({"weigh": "latency"}, {"profile": "profile.json"}):
         with pytest.raises(ValueError, match="belong together"):

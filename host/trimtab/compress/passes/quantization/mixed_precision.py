@@ -104,24 +104,34 @@ class MixedPrecisionPass(ArtifactPass[MixedPrecisionConfig]):
         self, source: ModelFile, target: Path, config: MixedPrecisionConfig, context: PassContext
     ) -> str:
         ranges, judged, used = _split(config, context)
-        limit = Limit(config.max_drop, config.min_sqnr_db)
         context.progress(f"mixed precision: ranges of {used.range_count} samples")
         with quiet():
             file = _layered(source, config, context.scratch)
             file.calibrate(ranges)
         if not file.layers:
             raise PassRejected("the file has no layer that static quantization knows")
-        times = _times(file, source, config, context)
-        judge = Judge(file, judged)
-        if config.min_sqnr_db is None and not judge.gives_answers:
-            raise PassRejected(
-                "the outputs are no scores to take an answer from: give min_sqnr_db as the limit"
-            )
-        outcome = MixedSearch(file, judge, limit, config.fallback, times, context.progress).run()
+        search = MixedSearch(
+            file=file,
+            judge=_judge(file, judged, config),
+            limit=Limit(config.max_drop, config.min_sqnr_db),
+            fallback=config.fallback,
+            times=_times(file, source, config, context),
+            progress=context.progress,
+        )
+        outcome = search.run()
         with quiet():
             copy_whole(file.all_but(outcome.kept, config.fallback), target)
         write_layers(target, choices(outcome, config.fallback))
-        return sentence(outcome, config.fallback, limit, used)
+        return sentence(outcome, config.fallback, search.limit, used)
+
+
+def _judge(file: LayeredFile, inputs: NamedArrays, config: MixedPrecisionConfig) -> Judge:
+    judge = Judge(file, inputs)
+    if config.min_sqnr_db is None and not judge.gives_answers:
+        raise PassRejected(
+            "the outputs are no scores to take an answer from: give min_sqnr_db as the limit"
+        )
+    return judge
 
 
 def _split(

@@ -106,7 +106,7 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
         "onnxconverter_common",
         "ai_edge_quantizer",
     )
-    never_after: ClassVar[frozenset[str]] = frozenset({"qat"})
+    never_after: ClassVar[frozenset[str]] = frozenset({"mixed_precision", "qat"})
 
     def for_format(
         self, model_format: str
