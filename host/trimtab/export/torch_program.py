@@ -51,6 +51,7 @@ def _save(request: ExportRequest, arguments: Any, dynamic_shapes: Any, target: P
 
     program = torch.export.export(exportable(request), arguments, dynamic_shapes=dynamic_shapes)
     _strip(program)
+    _drop_unused(program)
     # Not by name: the archive's inner folder would be called after the file.
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
@@ -67,3 +68,17 @@ def _strip(program: ExportedProgram) -> None:
                 for key in _TRACES:
                     node.meta.pop(key, None)
     program.example_inputs = None
+
+
+def _drop_unused(program: ExportedProgram) -> None:
+    """A quantized model still holds the float weights that its int8 ones were made of."""
+    from torch.export.graph_signature import InputKind
+
+    nodes = {node.name: node for node in program.graph.nodes}
+    for spec in list(program.graph_signature.input_specs):
+        node = nodes.get(spec.arg.name)
+        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) and node and not node.users:
+            program.graph.erase_node(node)
+            program.graph_signature.input_specs.remove(spec)
+            program.state_dict.pop(spec.target, None)
+    program.graph_module.recompile()
