@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 from torch import Tensor, nn
-from trimtab.compress.passes import PassContext, PassRejected, load_pass
+from trimtab.compress.passes import ModelContext, PassRejected, load_pass
 from trimtab.compress.pipeline import apply_to_model, recipe_of
 from trimtab.compress.quantized_model import QuantizedModel
 from trimtab.export import build_variants
@@ -78,7 +78,7 @@ def plan(formats: tuple[str, ...] = FORMATS, **settings: Any) -> VariantPlan:
 
 def trained(task: Task, tmp_path: Path, **settings: Any) -> QuantizedModel:
     (step,) = recipe_of(plan(**settings).passes, "onnx").on_model
-    model, _ = apply_to_model([step], task.model, PassContext(task, tmp_path))
+    model, _ = apply_to_model([step], task.model, ModelContext(task, tmp_path))
     assert isinstance(model, QuantizedModel)
     return model
 

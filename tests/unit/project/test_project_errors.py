@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from trimtab.compress.passes.quantization.quantize import Scheme
 from trimtab.project import load_project
 from trimtab.records import UserError
 
+SCHEMES = ", ".join(get_args(Scheme))
 GOOD_HEAD = '[task]\nmodule = "task.py"\n'
 Complaint = Callable[[str], tuple[int, str]]
 VARIANT = '[[variant]]\nname = "small"\n'
@@ -120,12 +123,12 @@ CASES = {
     "unknown scheme": (
         GOOD_HEAD + VARIANT + 'passes = [\n  { use = "quantize", scheme = "int4" }\n]\n',
         6,
-        "scheme int4; allowed: static, dynamic, fp16",
+        f"scheme int4; allowed: {SCHEMES}",
     ),
     "missing scheme": (
         GOOD_HEAD + VARIANT + 'passes = [\n  { use = "quantize" }\n]\n',
         6,
-        "scheme is missing; allowed: static, dynamic, fp16",
+        f"scheme is missing; allowed: {SCHEMES}",
     ),
     "unknown setting of a pass": (
         GOOD_HEAD + VARIANT + 'passes = [{ use = "quantize", scheme = "static", sample = 5 }]\n',
@@ -135,7 +138,7 @@ CASES = {
     "setting of another scheme": (
         GOOD_HEAD + VARIANT + 'passes = [{ use = "quantize", scheme = "fp16", samples = 5 }]\n',
         5,
-        "samples is a setting of scheme static alone",
+        "samples is a setting of scheme static and static-int16 alone",
     ),
     "one pass twice": (
         GOOD_HEAD
