@@ -62,7 +62,7 @@ def test_a_job_measures_the_file_and_gives_the_models_outputs(
 ) -> None:
     client = connect(start_agent("--allow-code-in-models").address)
     job = client.finished(client.submit(case.spec(client, make_spec, model_format)))
-    (arm,) = job.arms
+    (arm,) = job.result.arms
     assert not arm.HasField("error"), status_to_failure(arm.error)
     outputs = np.load(io.BytesIO(client.download(arm.evaluation_outputs)))
     (seen,) = [outputs[name] for name in outputs.files]
@@ -74,7 +74,7 @@ def test_code_in_a_model_is_refused_unless_the_devices_owner_allowed_it(
     case: Case, client: Any, make_spec: Any, model_format: str
 ) -> None:
     job = client.finished(client.submit(case.spec(client, make_spec, model_format)))
-    found = status_to_failure(job.arms[0].error)
+    found = status_to_failure(job.result.arms[0].error)
     assert found.failure_class == "model"
     assert "--allow-code-in-models" in found.message
     assert "\n" not in found.message
