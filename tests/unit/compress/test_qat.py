@@ -186,6 +186,14 @@ def test_float_model_is_left_as_it_was(task: Task, plain: QuantizedModel) -> Non
     )
 
 
+def test_only_int8_weights_are_left_in_the_folded_model(plain: QuantizedModel) -> None:
+    state = plain.converted(fold_weights=True).state_dict()
+    weights = [value for value in state.values() if value.ndim > 1]
+    assert len(weights) == 3
+    assert {value.dtype for value in weights} == {torch.int8}
+    assert not any("running_mean" in name for name in state)
+
+
 def test_distillation_changes_what_is_learned(
     task: Task, plain: QuantizedModel, tmp_path: Path
 ) -> None:

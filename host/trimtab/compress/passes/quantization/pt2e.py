@@ -77,6 +77,7 @@ def quantized(prepared: torch.fx.GraphModule, task: Task) -> QuantizedModel:
             graph = convert_pt2e(prepared, fold_quantize=False)
             unfolded = _exported(graph, task)
             constant_fold(graph, _quantizes)
+            _forget_unused(graph)
             folded = _exported(graph, task)
     except Exception as error:  # as above: torchao's passes, and torch.export's
         raise PassRejected(f"PT2E cannot convert the model: {_first_line(error)}") from error
@@ -152,6 +153,16 @@ def _prepared(prepare: Any, graph: torch.fx.GraphModule, quantizer: Any) -> torc
             f"PT2E cannot put quantization into the model's graph: {_first_line(error)}"
         ) from error
     return prepared
+
+
+def _forget_unused(graph: torch.fx.GraphModule) -> None:
+    """Float weights that int8 ones replaced: torch.export would write them to a file too."""
+    used = {node.target for node in graph.graph.nodes if node.op == "get_attr"}
+    for holder_name, holder in list(graph.named_modules()):
+        for values in (holder._parameters, holder._buffers):
+            for name in list(values):
+                if f"{holder_name}.{name}".lstrip(".") not in used:
+                    del values[name]
 
 
 def _quantizes(node: torch.fx.Node) -> bool:
