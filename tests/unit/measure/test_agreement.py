@@ -257,3 +257,15 @@ def test_a_measured_model_is_a_reference_on_its_own_device_only(result_of: Resul
     assert agreement_check(here).outcome == "passed"
     assert agreement_check(there).outcome == "unknown"
     assert "ref.onnx" in agreement_check(there).seen
+
+
+def test_the_same_file_in_a_second_runtime_is_compared_with_the_first(
+    result_of: ResultOf,
+) -> None:
+    first, second = result_of("a", SCORES), result_of("a", -SCORES)
+    second = replace(second, settings=replace(second.settings, runtime="another"))
+    reference = Reference("a.onnx", first.artifact.sha256)
+    of_itself, wrong = with_derived([first, second], reference=reference)
+    assert agreement_check(of_itself).outcome == "not_applicable"
+    assert agreement_check(wrong).outcome == "failed"
+    assert not wrong.valid
