@@ -25,7 +25,12 @@ print(json.dumps({f"{each.name}.{each.format}": each.artifact.sha256 for each in
 def digests(folder: Path, home: Path, hash_seed: int) -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(folder)],
-        env={**os.environ, "TRIMTAB_HOME": str(home), "PYTHONHASHSEED": str(hash_seed)},
+        env={
+            **os.environ,
+            "TRIMTAB_HOME": str(home),
+            "PYTHONHASHSEED": str(hash_seed),
+            "OMP_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
