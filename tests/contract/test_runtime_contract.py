@@ -68,7 +68,7 @@ class RuntimeContract(ABC):
     def test_operators_run_where_was_asked_or_it_is_not_told(
         self, runtime: Runtime, model: Path
     ) -> None:
-        session = runtime.load(model, RuntimeOptions(tell_placement=True))
+        session = runtime.load(model, replace(self.options, tell_placement=True))
         for place, types in session.placement().items():
             assert place.startswith("cpu")
             assert all(count > 0 for count in types.values())

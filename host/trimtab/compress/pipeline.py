@@ -126,7 +126,7 @@ def check_data(each: ModelStep | ArtifactStep, context: PassContext) -> None:
         # Without its own, calibration takes the training data.
         provided = task.calibration_source if need == "calibration_data" else task.provides(need)
         if not provided:
-            raise PassRejected(f"{each.step.use} needs {need}(), which {task.path.name} lacks")
+            raise PassRejected(f"{each.step.use} needs {task.lacks(need)}")
 
 
 def _work(each: ArtifactStep, source: ModelFile, target: Path, context: PassContext) -> str:

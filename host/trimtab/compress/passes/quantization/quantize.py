@@ -97,6 +97,9 @@ class QuantizeConfig(PassConfig):
         return values
 
 
+_QUANTIZED_AS_MODELS = ("pte", "pt2")  # here: their pass imports torch
+
+
 class QuantizePass(ArtifactPass[QuantizeConfig]):
     name: ClassVar[str] = "quantize"
     config: ClassVar[type[PassConfig]] = QuantizeConfig
@@ -111,9 +114,11 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
     def for_format(
         self, model_format: str
     ) -> ArtifactPass[QuantizeConfig] | ModelPass[QuantizeConfig]:
-        from trimtab.compress.passes.quantization.pt2e_quantize import FORMATS, Pt2eQuantizePass
+        if model_format not in _QUANTIZED_AS_MODELS:
+            return self
+        from trimtab.compress.passes.quantization.pt2e_quantize import Pt2eQuantizePass
 
-        return Pt2eQuantizePass() if model_format in FORMATS else self
+        return Pt2eQuantizePass()
 
     def requires(self, config: QuantizeConfig) -> frozenset[Need]:
         on_data = config.scheme in STATIC_SCHEMES and config.calibration != "random"
