@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def _onnxruntime(source: Path, target: Path) -> None:
 
 
 def _nncf(source: Path, target: Path) -> None:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # no reports
     import nncf
     import onnx
 

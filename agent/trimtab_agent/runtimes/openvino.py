@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,6 +176,8 @@ def _text(path: Path) -> str:
 
 
 def _import() -> Any:
+    """Without its usage reports: on import it sends one, from a process beside what is timed."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "not installed"
     try:
         import openvino
     except Exception as error:  # a broken wheel raises more than ImportError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -21,8 +22,7 @@ class OpenVinoExporter(Exporter):
 
     def export(self, request: ExportRequest, target: Path) -> str:
         """Through ONNX, which keeps the names of inputs and outputs."""
-        import openvino
-
+        openvino = _import()
         with tempfile.TemporaryDirectory(prefix="trimtab-") as folder:
             source = Path(folder) / "model.onnx"
             sentence = OnnxExporter().export(request, source)
@@ -33,8 +33,7 @@ class OpenVinoExporter(Exporter):
 
     def run(self, path: Path, inputs: NamedArrays) -> Arrays:
         """In float32: on its own OpenVINO computes in bf16 where the processor can."""
-        import openvino
-
+        openvino = _import()
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         model = openvino.Core().compile_model(str(path), "CPU", settings)
         runs = [
@@ -42,6 +41,14 @@ class OpenVinoExporter(Exporter):
             for sample in single_samples(inputs)
         ]
         return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+
+
+def _import() -> Any:
+    """Without its usage reports, which it sends on import."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "not installed"
+    import openvino
+
+    return openvino
 
 
 def _number_anew(graph: Any) -> None:

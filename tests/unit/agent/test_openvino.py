@@ -1,5 +1,7 @@
 """OpenVINO on files that are not its own."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +47,14 @@ def test_a_given_shape_is_taken_where_it_is_open(shared_data: Path) -> None:
     session.bind(random_inputs(session.inputs, shapes, 0))
     session.run()
     assert session.output_values()["Identity"].shape == (4, 10)
+
+
+def test_the_library_sends_no_usage_reports() -> None:
+    """In a process of its own: what is imported once stays."""
+    code = (
+        "import sys; from trimtab_agent.runtimes.openvino import OpenVino; "
+        "OpenVino().import_library(); import openvino; "
+        "assert sys.modules['openvino_telemetry'] is None"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
