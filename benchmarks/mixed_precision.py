@@ -7,14 +7,13 @@ real runtimes; intervals of differences are paired over the images (Agresti and 
 
     TRIMTAB_TEST_DATA=../shared/data python benchmarks/mixed_precision.py
 
-TRIMTAB_BENCH_RESNET20 names where the fine-tuned weights are kept; they are trained anew, for some
-minutes, where it is absent. Exits with 1 unless the layers around the outlier are found, at least
+The fine-tuned weights are kept in TRIMTAB_HOME; they are trained anew, for some minutes, where they
+are absent. Exits with 1 unless the layers around the outlier are found, at least
 80 % of the loss is recovered and the file grows by at most 10 %, in ONNX and in TFLite.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import numpy.typing as npt
 import torch
 from benchkit.resnet20 import ResNet20, fine_tuned, images
 from benchkit.tables import print_heading, print_table, say
+from benchkit.tasks import resnet20_weights
 from trimtab.export import build_variants, load_exporter
 from trimtab.measure.accuracy import paired_drop_interval
 from trimtab.project import PassStep, VariantPlan
@@ -77,8 +77,7 @@ class Measured:
 def main() -> int:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        weights = os.environ.get("TRIMTAB_BENCH_RESNET20", f"{folder}/resnet20.pt")
-        model = make_fragile(fine_tuned(Path(weights)))
+        model = make_fragile(fine_tuned(resnet20_weights()))
         variants = build_variants(task_of(model), _PLANS, Path(folder), say)
         measured = {each.format: dict[str, Measured]() for each in variants}
         for each in variants:

@@ -5,16 +5,15 @@ epochs at a low learning rate; a float model trained on for as long, by the same
 same data, stands beside it, since a fair loss is counted from the same training. Each file's
 answers come from its own runtime; intervals are of paired answers.
 
-    python benchmarks/qat_accuracy.py [FINE_TUNED.pt]
+    python benchmarks/qat_accuracy.py
 
-FINE_TUNED.pt keeps the fine-tuned weights (trained there first where it is missing). Needs
-``../shared/data`` or TRIMTAB_TEST_DATA; takes about ten minutes on two processors.
+The fine-tuned weights are kept in TRIMTAB_HOME. Needs ``../shared/data`` or TRIMTAB_TEST_DATA;
+takes about ten minutes on two processors.
 """
 
 from __future__ import annotations
 
 import copy
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy.typing as npt
 import torch
 from benchkit.resnet20 import BATCH, fine_tuned, images
 from benchkit.tables import print_heading, print_table, say
+from benchkit.tasks import resnet20_weights
 from torch import Tensor, nn
 from trimtab.compress.training import TrainingSettings, task_loss, train
 from trimtab.export import build_variants, load_exporter
@@ -63,8 +63,8 @@ class Answers:
     correct: Correct
 
 
-def main(cache: Path) -> None:
-    model = fine_tuned(cache)
+def main() -> None:
+    model = fine_tuned(resnet20_weights())
     task = _task(model)
     trained_on = _trained_on(model, task)
     with tempfile.TemporaryDirectory() as folder:
@@ -148,4 +148,4 @@ def _lost(reference: Correct, variant: Correct) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "resnet20_finetuned.pt"))
+    main()

@@ -30,6 +30,7 @@ from benchkit.quantizers import FORMATS, INPUT, RIVALS, make_ours, make_rival
 from benchkit.resnet20 import fine_tuned, images
 from benchkit.rows import Row, Rows
 from benchkit.tables import print_heading, print_table, say
+from benchkit.tasks import resnet20_weights
 from trimtab.export import load_exporter
 
 LARGEST_LOSS = 0.5
@@ -49,9 +50,7 @@ class Network:
 
     @property
     def weights(self) -> Path:
-        home = Path(os.environ.get("TRIMTAB_HOME", Path.home() / ".trimtab"))
-        name = f"resnet20-{self.epochs}-epochs-seed-{self.seed}.pt"
-        return home / "benchmarks" / name
+        return resnet20_weights(self.epochs, self.seed)
 
 
 NETWORKS = (Network(8, 0), *(Network(2, seed) for seed in (1, 2, 3, 4)))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from trimtab.home import home
 
 
 def weights_folder() -> Path:
-    """TRIMTAB_BENCH_WEIGHTS, else a folder in the user's cache."""
-    given = os.environ.get("TRIMTAB_BENCH_WEIGHTS")
-    return Path(given) if given else Path.home() / ".cache" / "trimtab-benchmarks"
+    """In TRIMTAB_HOME, else in ~/.trimtab."""
+    return home() / "benchmarks"
+
+
+def resnet20_weights(epochs: int = 8, seed: int = 0) -> Path:
+    """By default the float baseline's."""
+    return weights_folder() / f"resnet20-{epochs}-epochs-seed-{seed}.pt"

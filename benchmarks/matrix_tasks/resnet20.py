@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from benchkit.resnet20 import fine_tuned, images
-from benchkit.tasks import weights_folder
+from benchkit.tasks import resnet20_weights
 from torch import Tensor, nn
 
 _BATCH = 128
@@ -18,7 +18,7 @@ def _images(split: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
 
 
 def model() -> nn.Module:
-    return fine_tuned(weights_folder())
+    return fine_tuned(resnet20_weights())
 
 
 def example_inputs() -> tuple[Tensor, ...]:
