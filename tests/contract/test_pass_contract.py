@@ -8,6 +8,7 @@ from trimtab.compress.passes import ArtifactPass, ModelPass, PassConfig, load_pa
 from trimtab.compress.passes.base import PassRejected
 from trimtab.compress.passes.registry import GROUP
 
+NEEDED = {"quantize": {"scheme": "static"}}  # settings without a default
 NAMES = plugins.plugin_names(GROUP)
 
 
@@ -32,6 +33,11 @@ class TestPassContract:
         config = load_pass(name).config
         assert config.model_config["frozen"] is True
         assert config.model_config["extra"] == "forbid"
+
+    def test_settings_as_a_project_writes_them_down_are_the_same(self, name: str) -> None:
+        settings = load_pass(name).config.model_validate(NEEDED.get(name, {}))
+        written = settings.model_dump(mode="json", exclude_none=True)
+        assert type(settings).model_validate(written) == settings
 
     def test_ordering_is_data(self, name: str) -> None:
         made = load_pass(name)

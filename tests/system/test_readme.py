@@ -96,14 +96,23 @@ def test_files_are_benched_as_shown(here: Path) -> None:
         assert finished.returncode == 0, finished.stderr
 
 
+def test_support_is_asked_as_shown(here: Path) -> None:
+    (check,) = of_program("trimtab check")
+    finished = run(check, here)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
 def test_a_project_is_started_and_decided_as_shown(here: Path) -> None:
-    (init,) = of_program("trimtab init")
+    init, init_for_a_file = of_program("trimtab init")
     (compress,) = of_program("trimtab compress")
     (run_project,) = of_program("trimtab run --report")
     assert run(init, here).returncode == 0
     project = here / "my-project"
     (project / "task.py").write_text(TINY_TASK)  # the demo's own task is run by its own test
     (project / "trimtab.toml").write_text(TINY_PROJECT)
+
+    assert run(init_for_a_file, here).returncode == 0
+    assert run(compress, here / "file-project").returncode == 0
 
     assert run(compress, project).returncode == 0
     quick = ("--repeats", "1", "--min-duration", "50ms")

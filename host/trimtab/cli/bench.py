@@ -79,7 +79,9 @@ def bench(
     output: str,
     **measure: Any,
 ) -> int:
-    """Measure model FILEs (.onnx, .tflite) on devices: latency, memory, and accuracy with --eval.
+    """Measure model FILEs (.onnx, .tflite, .pte, .xml, .pt2, .pt) on devices.
+
+    Latency, memory, and accuracy with --eval.
 
     \b
     Examples:
@@ -176,7 +178,7 @@ def _measure(campaign: Campaign) -> Run:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"{path}: no such file", "name .onnx or .tflite files")
+        raise UserError(f"{path}: no such file", "name model files, such as .onnx or .tflite")
     return path
 
 

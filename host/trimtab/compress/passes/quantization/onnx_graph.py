@@ -39,17 +39,41 @@ def _branches(source: Path) -> str:
 
 
 def name_nodes(source: Path, scratch: Path) -> Path:
-    """A file whose nodes can be told apart: names are optional, exclusions go by them."""
+    """A file whose nodes can be told apart: names are optional, exclusions go by them.
+
+    Its biases are vectors: a Gemm may have one of shape [1, N], at which ONNX Runtime's quantizer
+    fails.
+    """
     import onnx
 
     model = onnx.load(source)
-    if all(node.name for node in model.graph.node):
+    flattened = _flatten_biases(model)
+    if not flattened and all(node.name for node in model.graph.node):
         return source
     for index, node in enumerate(model.graph.node):
         node.name = node.name or f"node_{index}_{node.op_type}"
     named = scratch / f"{source.stem}.named.onnx"
     onnx.save(model, named)
     return named
+
+
+def _flatten_biases(model: onnx.ModelProto) -> int:
+    """How many there were."""
+    uses = Counter(name for node in model.graph.node for name in node.input)
+    gemms = (node for node in model.graph.node if node.op_type == "Gemm" and len(node.input) > 2)
+    biases = {node.input[2] for node in gemms if uses[node.input[2]] == 1}
+    rows = [
+        each
+        for each in model.graph.initializer
+        if each.name in biases and len(each.dims) == 2 and each.dims[0] == 1
+    ]
+    for each in rows:
+        del each.dims[0]
+    names = {each.name for each in rows}
+    outdated = [value for value in model.graph.value_info if value.name in names]
+    for value in outdated:
+        model.graph.value_info.remove(value)
+    return len(rows)
 
 
 def check_quantized(path: Path, reason: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_DISTILLATION = 0.5
+DEFAULT_TEMPERATURE = 4.0
 
 
 class QatConfig(PassConfig):
@@ -47,8 +48,10 @@ class QatConfig(PassConfig):
         description="share of the loss that is the distance to the float model's outputs; "
         f"true: {DEFAULT_DISTILLATION}",
     )
-    temperature: float = Field(
-        default=4.0, gt=0, description="distill: by how much scores are softened for comparison"
+    temperature: float | None = Field(
+        default=None,
+        gt=0,
+        description=f"distill: by how much scores are softened, {DEFAULT_TEMPERATURE:g} unless set",
     )
 
     @model_validator(mode="before")
@@ -59,7 +62,9 @@ class QatConfig(PassConfig):
         wanted = values.get("distill", 0.0)
         if isinstance(wanted, bool):
             values = {**values, "distill": DEFAULT_DISTILLATION if wanted else 0.0}
-        if not wanted and "temperature" in values:
+        if wanted:
+            return {"temperature": DEFAULT_TEMPERATURE, **values}
+        if values.get("temperature") is not None:
             raise ValueError("temperature is a setting of distill; set distill too")
         return values
 
@@ -91,7 +96,8 @@ class QatPass(ModelPass[QatConfig]):
         _first_ranges(graph, samples)
         loss = task_loss(task)
         if config.distill:
-            loss = distilled(loss, teacher, config.distill, config.temperature)
+            temperature = config.temperature or DEFAULT_TEMPERATURE
+            loss = distilled(loss, teacher, config.distill, temperature)
         settings = TrainingSettings(
             config.epochs, config.learning_rate, _freezing(graph, config), context.progress
         )
