@@ -43,12 +43,18 @@ $(TFLITE_STAMP): $(METADATA)
 demo: $(STAMP)
 	$(BIN)/trimtab demo --out demo-out
 
+# Unit tests side by side; whatever measures needs the machine to itself.
+UNIT := tests/unit tests/boundaries
+MEASURING := tests/contract tests/integration tests/system
+
 test: $(STAMP) $(AGENT_STAMP)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile $(UNIT)
+	$(BIN)/python -m pytest -m 'not slow' $(MEASURING)
 
 # What `make test` leaves out: the long ways of measuring, each with real devices and runtimes.
 test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(UNIT)
+	$(BIN)/python -m pytest -m slow $(MEASURING)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

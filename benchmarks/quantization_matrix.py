@@ -4,7 +4,9 @@ Each network is a project in which every scheme is asked for in every format, ru
 on the local device with every runtime that reads a format. A cell works only where the outputs
 were compared with the float model's, on the whole evaluation set, and agree.
 
-    python benchmarks/quantization_matrix.py [resnet20] [encoder] > docs/quantization-matrix.md
+    python benchmarks/quantization_matrix.py [resnet20] [encoder]
+
+NAME=RUN prints a run that was kept, instead of running anew.
 """
 
 from __future__ import annotations
@@ -15,9 +17,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchkit.matrix_cells import Cell, cells_of, summary
+from benchkit.matrix_cells import Json, cells_of, summary
 from benchkit.tables import print_heading, print_table, say
 from benchkit.tasks import weights_folder
 
@@ -39,23 +40,36 @@ _SCHEMES: Mapping[str, str] = {
     "mixed-precision": '{ use = "mixed_precision" }',
     "qat": '{ use = "qat", epochs = 1 }',
 }
-_COLUMNS = ("scheme", "format", "runtime", "outcome", "size", "agreement", "accuracy", "p50")
+_COLUMNS = (
+    "scheme",
+    "format",
+    "runtime",
+    "outcome",
+    "size",
+    "SQNR",
+    "same answer",
+    "accuracy",
+    "p50",
+)
+_UNMADE_COLUMNS = ("scheme", "format", "why not")
 _WANTED = 25
 
 
 def main(names: Sequence[str]) -> int:
     short = False
-    for name in names or tuple(_TITLES):
-        cells = _measure(name)
+    for asked in names or tuple(_TITLES):
+        name, _, kept = asked.partition("=")
+        cells = cells_of(_kept(kept) if kept else _measure(name))
         working = sum(cell.works for cell in cells)
         short = short or working < _WANTED
         print_heading(_TITLES[name])
         print(summary(cells))
-        print_table(_COLUMNS, [cell.row for cell in cells])
+        print_table(_COLUMNS, [cell.row for cell in cells if cell.runtime])
+        print_table(_UNMADE_COLUMNS, [cell.why_not for cell in cells if not cell.runtime])
     return int(short)
 
 
-def _measure(name: str) -> list[Cell]:
+def _measure(name: str) -> Json:
     folder = weights_folder() / "matrix" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trimtab.toml").write_text(_project(name), encoding="utf-8")
@@ -67,8 +81,14 @@ def _measure(name: str) -> list[Cell]:
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)
     if not done.stdout:
         raise SystemExit(f"trimtab run of {name} gave nothing: exit code {done.returncode}")
-    run: Mapping[str, Any] = json.loads(done.stdout)
-    return cells_of(run)
+    run: Json = json.loads(done.stdout)
+    return run
+
+
+def _kept(run_id: str) -> Json:
+    command = [sys.executable, "-m", "trimtab", "runs", "show", run_id, "--format", "json"]
+    run: Json = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return run
 
 
 def _project(name: str) -> str:

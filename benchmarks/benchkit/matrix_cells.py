@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 Json = Mapping[str, Any]
+_LONGEST = 180
 
 
 @dataclass(frozen=True)
 class Cell:
-    """``outcome``: works, float, or the reason. Figures are empty where there are none."""
+    """``outcome``: works, the reference, or the reason. Figures are empty where there are none."""
 
     scheme: str
     format: str
     runtime: str
     outcome: str
-    figures: tuple[str, str, str, str] = ("", "", "", "")
+    figures: tuple[str, ...] = ("", "", "", "", "")
 
     @property
     def works(self) -> bool:
@@ -26,6 +27,10 @@ class Cell:
     @property
     def row(self) -> tuple[str, ...]:
         return (self.scheme, self.format, self.runtime, self.outcome, *self.figures)
+
+    @property
+    def why_not(self) -> tuple[str, ...]:
+        return (self.scheme, self.format, self.outcome)
 
 
 def cells_of(run: Json) -> list[Cell]:
@@ -43,7 +48,7 @@ def summary(cells: Sequence[Cell]) -> str:
 
 
 def _unmade(variant: Json) -> Cell:
-    return Cell(variant["name"], variant["format"], "", f"not made: {_plain(variant['error'])}")
+    return Cell(variant["name"], variant["format"], "", _plain(variant["error"]))
 
 
 def _measured(result: Json) -> Cell:
@@ -51,6 +56,7 @@ def _measured(result: Json) -> Cell:
     size = f"{result['artifact']['size_bytes'] / 1e3:.0f} kB"
     figures = (
         size,
+        _number(metrics.get("sqnr_db"), "{:.1f} dB"),
         _number(metrics.get("agreement"), "{:.2%}"),
         _number(metrics.get("accuracy"), "{:.2%}"),
         _number(metrics.get("latency_p50_ms"), "{:.3f} ms"),
@@ -72,17 +78,18 @@ def _outcome(result: Json) -> str:
         (check for check in result["verdict"]["checks"] if check["name"] == "OUTPUTS_AGREE"), None
     )
     if agreement is not None and agreement["outcome"] == "not_applicable":
-        return str(agreement["seen"])
+        return "the reference"
     if agreement is None or agreement["outcome"] == "unknown":
         seen = agreement["seen"] if agreement else "no check"
         return f"not compared: {seen}"
     if agreement["outcome"] == "failed":
-        return f"INVALID: {agreement['seen']}"
-    return f"works: {agreement['seen']}"
+        return f"INVALID: {agreement['advice'].partition(':')[0]}"
+    return "works"
 
 
 def _plain(error: Json) -> str:
-    return " ".join(str(error["message"]).split()).replace("|", "/")
+    text = " ".join(str(error["message"]).split()).replace("|", "/")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _number(metric: Json | None, form: str) -> str:

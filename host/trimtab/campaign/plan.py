@@ -37,13 +37,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choices:
-    """``base`` holds everything else.
+    """``runtimes`` empty: the preferred one for each format. ``base`` holds everything else.
 
-    A format that none of ``runtimes`` reads is run by the preferred one for it.
+    ``or_preferred``: a format that none of ``runtimes`` reads is run by the preferred one for it,
+    instead of failing with the reason.
     """
 
     base: MeasurementSettings
     runtimes: tuple[str, ...] = ()
+    or_preferred: bool = False
     threads: tuple[int, ...] = (1,)
 
 
@@ -54,7 +56,7 @@ def plan_arms(
     arms: list[ArmRequest] = []
     for candidate in candidates:
         asked = () if candidate.is_reference else choices.runtimes
-        runtimes = _runtimes(candidate.artifact.format, asked, info)
+        runtimes = _runtimes(candidate.artifact.format, asked, choices.or_preferred, info)
         for runtime in runtimes:
             for threads in choices.threads[:1] if candidate.is_reference else choices.threads:
                 name = candidate.label
@@ -78,11 +80,13 @@ def _options_for(runtime: str, options: Mapping[str, str]) -> dict[str, str]:
 
 
 def _runtimes(
-    artifact_format: str, asked: tuple[str, ...], info: DeviceInfo | None
+    artifact_format: str, asked: tuple[str, ...], or_preferred: bool, info: DeviceInfo | None
 ) -> tuple[str, ...]:
     fitting = tuple(name for name in asked if _reads(name, artifact_format, info))
     if fitting:
         return fitting
+    if asked and not or_preferred:
+        return asked[:1]  # that arm then fails, with the runtime's own reason
     preferred = PREFERRED_RUNTIMES.get(artifact_format, ())
     runtimes = info.runtimes if info else ()
     usable = {runtime.name for runtime in runtimes if not runtime.unavailable_reason}

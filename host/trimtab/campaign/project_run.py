@@ -160,5 +160,6 @@ def _choices(project: Project) -> Choices:
     return Choices(
         base=replace(project.measure.base, runtime=""),
         runtimes=project.measure.runtimes,
+        or_preferred=True,
         threads=project.measure.threads,
     )

@@ -103,7 +103,7 @@ def bench(
     if compare:
         _refuse_beside_comparing(settings, evaluation or reference or report)
     base = replace(settings.base, runtime="")
-    choices = Choices(base, given.get("runtimes", ()), settings.threads)
+    choices = Choices(base, given.get("runtimes", ()), threads=settings.threads)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
     with scratch_folder() as scratch:
         if compare:

@@ -7,16 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from trimtab.export.base import Exporter, ExportRequest
-from trimtab.task import Arrays, NamedArrays, as_tensors, joined_runs, single_samples
+from trimtab.export.tflite_runs import run_beside
+from trimtab.task import Arrays, NamedArrays, as_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-Array = npt.NDArray[Any]
 
 
 class TfliteExporter(Exporter):
@@ -38,17 +34,8 @@ class TfliteExporter(Exporter):
         return f"exported to .tflite with litert-torch {version('litert-torch')}, batch of 1"
 
     def run(self, path: Path, inputs: NamedArrays) -> Arrays:
-        """Inputs go in by their order in the file, as on a device, where only that is known."""
-        from ai_edge_litert.interpreter import Interpreter
-
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
-        interpreter.allocate_tensors()
-        shapes = [detail["shape"] for detail in interpreter.get_input_details()]
-        rows = {
-            name: int(shape[0]) for name, shape in zip(inputs, shapes, strict=True) if len(shape)
-        }
-        samples = single_samples(inputs, rows)
-        return joined_runs([_run_once(interpreter, sample) for sample in samples])
+        """In a process of its own: LiteRT has aborted on files that it does not take."""
+        return run_beside(path, inputs)
 
 
 def _convertible(request: ExportRequest) -> nn.Module:
@@ -87,47 +74,3 @@ def _named(model: nn.Module, output_names: tuple[str, ...]) -> nn.Module:
             return dict(zip(output_names, outputs, strict=True))
 
     return Named()
-
-
-def _run_once(interpreter: Any, sample: NamedArrays) -> Arrays:
-    details = interpreter.get_input_details()
-    if _resized(interpreter, details, sample):
-        details = interpreter.get_input_details()
-    for detail, array in zip(details, sample.values(), strict=True):
-        interpreter.set_tensor(detail["index"], _to_stored(array, detail))
-    interpreter.invoke()
-    return tuple(
-        _to_real(interpreter.get_tensor(detail["index"]), detail)
-        for detail in interpreter.get_output_details()
-    )
-
-
-def _resized(interpreter: Any, details: list[dict[str, Any]], sample: NamedArrays) -> bool:
-    """Open dimensions take the sample's size."""
-    other = [
-        (detail["index"], array.shape)
-        for detail, array in zip(details, sample.values(), strict=True)
-        if array.shape != tuple(detail["shape"]) and -1 in detail["shape_signature"]
-    ]
-    for index, shape in other:
-        interpreter.resize_tensor_input(index, shape)
-    if other:
-        interpreter.allocate_tensors()
-    return bool(other)
-
-
-def _to_stored(array: Array, detail: dict[str, Any]) -> Array:
-    scale, zero_point = detail["quantization"]
-    dtype = np.dtype(detail["dtype"])
-    if not scale:
-        return array.astype(dtype)
-    limits = np.iinfo(dtype)
-    steps = np.round(array / scale) + zero_point
-    return np.asarray(np.clip(steps, limits.min, limits.max).astype(dtype))
-
-
-def _to_real(array: Array, detail: dict[str, Any]) -> Array:
-    scale, zero_point = detail["quantization"]
-    if not scale:
-        return np.asarray(array)
-    return np.asarray((array.astype(np.float32) - zero_point) * np.float32(scale))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +13,7 @@ from trimtab.export.torch_runs import run_samples
 from trimtab.task import Arrays, NamedArrays
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.export import ExportedProgram
 
 # Where this machine keeps its sources, and the names in them.
@@ -29,7 +31,7 @@ class TorchProgramExporter(Exporter):
 
         how = f"exported by torch.export with torch {torch.__version__}"
         if request.dynamic_shapes is not None:
-            _save(request, request.example_inputs, request.dynamic_shapes, target)
+            _save(request, _two_where_open(request), request.dynamic_shapes, target)
             return f"{how}, with the task's dynamic shapes"
         try:
             _save(request, doubled(request.example_inputs), open_batch(request), target)
@@ -44,6 +46,22 @@ class TorchProgramExporter(Exporter):
         with path.open("rb") as file:
             program = torch.export.load(io.BytesIO(file.read()))
         return run_samples(program.module(), inputs)
+
+
+def _two_where_open(request: ExportRequest) -> tuple[Tensor, ...]:
+    """torch.export takes a size of 1 for a constant, also where it is said to be open."""
+    shapes = request.dynamic_shapes
+    named = shapes.values() if isinstance(shapes, Mapping) else shapes
+    return tuple(
+        doubled((each,))[0] if _is_open(shape) and len(each) == 1 else each
+        for each, shape in zip(request.example_inputs, named, strict=True)
+    )
+
+
+def _is_open(shape: Any) -> bool:
+    """Whether the batch dimension is."""
+    sizes = shape if isinstance(shape, Mapping) else dict(enumerate(shape or ()))
+    return sizes.get(0) is not None
 
 
 def _save(request: ExportRequest, arguments: Any, dynamic_shapes: Any, target: Path) -> None:

@@ -75,8 +75,14 @@ def test_two_files_of_one_name_are_two_arms() -> None:
     assert [arm.name for arm in plan_arms(twice, Choices(BASE), BOTH)] == ["m.onnx", "m.onnx (2)"]
 
 
-def test_a_format_that_nothing_asked_reads_goes_to_the_runtime_preferred_for_it() -> None:
-    choices = Choices(BASE, runtimes=("litert",))
+def test_a_runtime_that_was_asked_for_is_not_replaced_by_another() -> None:
+    (arm,) = plan_arms([Candidate(artifact("m.onnx"))], Choices(BASE, ("litert",)), BOTH)
+
+    assert arm.settings.runtime == "litert"
+
+
+def test_in_a_project_a_format_that_nothing_asked_reads_goes_to_the_preferred_runtime() -> None:
+    choices = Choices(BASE, runtimes=("litert",), or_preferred=True)
 
     (arm,) = plan_arms([Candidate(artifact("m.onnx"))], choices, BOTH)
 
@@ -84,7 +90,7 @@ def test_a_format_that_nothing_asked_reads_goes_to_the_runtime_preferred_for_it(
 
 
 def test_a_format_that_nothing_here_reads_still_gets_an_arm_that_can_say_why_not() -> None:
-    choices = Choices(BASE, runtimes=("litert",))
+    choices = Choices(BASE, runtimes=("litert",), or_preferred=True)
 
     (arm,) = plan_arms([Candidate(artifact("m.pte"))], choices, BOTH)
 

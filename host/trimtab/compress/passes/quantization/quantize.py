@@ -126,7 +126,9 @@ class QuantizePass(ArtifactPass[QuantizeConfig]):
 
     def rejects(self, model_format: str, config: QuantizeConfig) -> str | None:
         if model_format not in _FORMATS:
-            return f"quantize does not write {model_format}; it writes {' and '.join(_FORMATS)}"
+            written = ", ".join((*_FORMATS, *_QUANTIZED_AS_MODELS))
+            instead = "; OpenVINO runs quantized onnx files" if model_format == "openvino" else ""
+            return f"quantize does not write {model_format}, only {written}{instead}"
         if model_format == "tflite" and config.activations == "uint8":
             return "tflite has int8 activations only, not uint8: leave activations out"
         return None
