@@ -217,7 +217,7 @@ def test_what_a_device_cannot_do_costs_only_that_arm(trimtab: Trimtab, shared_da
     assert tflite["error"] is None
     (result,) = bench_json(no_such_accelerator)
     assert result["error"]["class"] == "device"
-    assert "no accelerator tensorrt" in result["error"]["message"]
+    assert "is built without tensorrt" in result["error"]["message"]
 
 
 def test_an_evaluation_set_of_the_wrong_shape_costs_only_the_accuracy(

@@ -51,7 +51,7 @@ passes = [{ use = "quantize", scheme = "static" }]
 [[variant]]
 name = "impossible"
 formats = ["tflite"]
-passes = [{ use = "quantize", scheme = "static", method = "percentile" }]
+passes = [{ use = "quantize", scheme = "static", activations = "uint8" }]
 """
 # The task is run with a real torch, the second time with none: it would fail to import.
 RUN = """

@@ -44,7 +44,8 @@ def request_of_quantized() -> ExportRequest:
             prepared = prepare_pt2e(torch.export.export(model, example).module(), quantizer)
             prepared(torch.rand(1, WIDTH))
             converted.append(convert_pt2e(prepared, fold_quantize=fold))
-    return ExportRequest(QuantizedModel(*converted), example, ("x",), ("y",))
+    programs = (torch.export.export(each, example) for each in converted)
+    return ExportRequest(QuantizedModel(*programs), example, ("x",), ("y",))
 
 
 @pytest.mark.parametrize(("name", "runtime"), [("pte", "executorch"), ("pt2", "torch")])
