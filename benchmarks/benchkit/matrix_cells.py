@@ -93,4 +93,7 @@ def _plain(error: Json) -> str:
 
 
 def _number(metric: Json | None, form: str) -> str:
-    return form.format(metric["value"]) if metric and metric["value"] is not None else ""
+    if not metric or metric["value"] is None:
+        return ""
+    text = form.format(metric["value"])
+    return text if metric["valid"] else f"{text} (INVALID)"
