@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trimtab.export.base import Exporter, ExportRequest, exportable, one_line
 from trimtab.export.onnx_opset import lower
+from trimtab.onnx_session import cpu_session
 from trimtab.task import Arrays, NamedArrays, joined_runs, single_samples
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ class OnnxExporter(Exporter):
         return f"{_described(target)}, {shapes}"
 
     def run(self, path: Path, inputs: NamedArrays) -> Arrays:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        session = cpu_session(path)
         samples = single_samples(inputs, _rows(session))
         return joined_runs([tuple(session.run(None, dict(sample))) for sample in samples])
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from trimtab.export.base import Exporter, ExportRequest
 from trimtab.export.onnx import OnnxExporter
-from trimtab.task import Arrays, NamedArrays, single_samples
+from trimtab.task import Arrays, NamedArrays, joined_runs, single_samples
 
 
 class OpenVinoExporter(Exporter):
@@ -37,10 +37,10 @@ class OpenVinoExporter(Exporter):
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         model = openvino.Core().compile_model(str(path), "CPU", settings)
         runs = [
-            [np.array(each) for each in model(list(sample.values())).values()]
+            tuple(np.array(each) for each in model(list(sample.values())).values())
             for sample in single_samples(inputs)
         ]
-        return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+        return joined_runs(runs)
 
 
 def _import() -> Any:

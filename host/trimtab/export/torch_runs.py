@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from trimtab.task import Arrays, NamedArrays, as_arrays, single_samples
+from trimtab.task import Arrays, NamedArrays, as_arrays, joined_runs, single_samples
 
 
 def run_samples(module: Any, inputs: NamedArrays) -> Arrays:
@@ -17,4 +15,4 @@ def run_samples(module: Any, inputs: NamedArrays) -> Arrays:
             as_arrays(module(*map(torch.from_numpy, sample.values())))
             for sample in single_samples(inputs)
         ]
-    return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+    return joined_runs(runs)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trimtab.onnx_session import cpu_session
 from trimtab.records import UserError
 from trimtab.runtime_words import plain_reason
 
@@ -64,12 +65,7 @@ def rows_of_file(path: Path, model_format: str) -> Mapping[str, int]:
 
 
 def _onnx_inputs(path: Path) -> tuple[ModelInput, ...]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = cpu_session(path, optimized=False)
     return tuple(
         ModelInput(each.name, _onnx_dtype(path, each.name, each.type), _sizes(each.shape))
         for each in session.get_inputs()

@@ -25,6 +25,7 @@ from trimtab.compress.passes.quantization.ranges import (
     observed_ranges,
     unquantizable,
 )
+from trimtab.onnx_session import cpu_session
 from trimtab.task import Arrays, NamedArrays, joined_runs, rows_of_file, single_samples
 
 if TYPE_CHECKING:
@@ -65,14 +66,7 @@ class LayeredOnnx(LayeredFile):
         return self._write(set(), dict.fromkeys(tensors, "QUInt16"))
 
     def outputs(self, path: Path | None, inputs: NamedArrays) -> Arrays:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
-        session = onnxruntime.InferenceSession(
-            str(path or self._prepared), options, providers=["CPUExecutionProvider"]
-        )
+        session = cpu_session(path or self._prepared)
         runs = [session.run(None, dict(sample)) for sample in single_samples(inputs, self._rows)]
         return joined_runs([tuple(run) for run in runs])
 

@@ -19,6 +19,7 @@ from trimtab.compress.passes.quantization.ranges import (
     unquantizable,
 )
 from trimtab.compress.passes.quantization.static_options import StaticOptions, kept_float
+from trimtab.onnx_session import cpu_session
 from trimtab.task import NamedArrays, rows_of_file, single_samples
 
 _QUANT_TYPES = {"uint8": "QUInt8", "int8": "QInt8", "int16": "QInt16"}
@@ -66,20 +67,13 @@ def static(
 def all_tensors(path: Path) -> RunAll:
     """Every tensor of the outer graph, inputs too."""
     import onnx
-    import onnxruntime
 
     model = onnx.load(path)
     outputs = {value.name for value in model.graph.output}
     names = [name for node in model.graph.node for name in node.output if name]
     model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in outputs)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     # Optimised graphs would compute the tensors in other ways than the one that is quantized.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(model.SerializeToString(), optimized=False)
     told = [each.name for each in session.get_outputs()]
 
     def run(sample: NamedArrays) -> dict[str, Any]:
