@@ -41,10 +41,17 @@ class TestPassContract:
 
     def test_ordering_is_data(self, name: str) -> None:
         made = load_pass(name)
-        assert made.order_problem([]) is None
-        assert bool(made.order_problem([name])) is made.only_once
-        for earlier in made.never_after:
-            assert made.order_problem([earlier])
+        before = [type(load_pass(each)) for each in sorted(made.only_after)[:1]]
+        assert made.order_problem(before) is None
+        assert bool(made.order_problem([*before, type(made)])) is made.only_once
+        for refused in (*made.never_after, *made.never_with):
+            assert made.order_problem([*before, type(load_pass(refused))])
+
+    def test_what_a_pipeline_turns_is_one_of_its_settings(self, name: str) -> None:
+        made = load_pass(name)
+        if made.dial is not None:
+            for value in (made.dial.weakest, made.dial.strongest):
+                made.config.model_validate({**NEEDED.get(name, {}), made.dial.setting: value})
 
     def test_missing_library_makes_it_unavailable_with_the_reason(
         self, name: str, monkeypatch: pytest.MonkeyPatch

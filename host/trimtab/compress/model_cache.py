@@ -1,24 +1,25 @@
-"""Quantized models already made, by what they were made from, so that no second build trains."""
+"""Models already made, by what they were made from, so that no second build trains again."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, content_key
+from trimtab.compress.checkpoints import Checkpoints
 from trimtab.compress.passes import ModelContext
-from trimtab.compress.pipeline import ModelStep, apply_to_model, check_data
+from trimtab.compress.pipeline import ModelStep, apply_step, check_data
 from trimtab.compress.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from trimtab.compress.quantized_model import QuantizedModel
-
 Result = tuple["nn.Module", tuple[str, ...]]
+_MODULE = "module.pt"
 
 
 def apply_or_fetch(
@@ -30,39 +31,48 @@ def apply_or_fetch(
 ) -> Result:
     """As ``apply_to_model``, which see; ``fingerprint`` is of ``model``.
 
-    A model that was just made is read back too: then what follows does not depend on whether it
-    was. Results that are not quantized models are made anew each time.
+    Each step's model is kept: recipes that begin alike share what they have in common, and a build
+    that was broken off goes on where it was. A model that was just made is read back too: then what
+    follows does not depend on whether it was. One that cannot be pickled is made anew each time.
     """
-    from trimtab.compress.quantized_model import QuantizedModel
-
     for each in steps:
         check_data(each, context)
-    key = _key(steps, fingerprint, context)
-    kept = _fetch(cache, key, context.scratch)
-    if kept is not None:
-        return kept
-    made, lineage = apply_to_model(steps, model, context)
-    if not isinstance(made, QuantizedModel):
-        return made, lineage
-    _keep(cache, key, made, lineage, context.scratch)
-    return _fetch(cache, key, context.scratch) or (made, lineage)
+    keys = _keys(steps, fingerprint, context)
+    (model, lineage), done = _furthest(keys, cache, context.scratch) or ((model, ()), 0)
+    for each, key in zip(steps[done:], keys[done:], strict=True):
+        checkpoints = Checkpoints(cache.folder / "checkpoints" / key)
+        made, sentence = apply_step(each, model, replace(context, checkpoints=checkpoints))
+        lineage = (*lineage, sentence)
+        _keep(cache, key, made, lineage, context.scratch)
+        checkpoints.clear()
+        model, lineage = _fetch(cache, key, context.scratch) or (made, lineage)
+    return model, lineage
 
 
-def _key(steps: Sequence[ModelStep], fingerprint: str, context: ModelContext) -> str:
-    return content_key(
-        {
-            "model": fingerprint,
-            "steps": [each.step.as_data() for each in steps],
-            "settings": [each.config.model_dump() for each in steps],
-            "data": [each.work.data_key(each.config, context) for each in steps],
+def _furthest(keys: Sequence[str], cache: Cache, scratch: Path) -> tuple[Result, int] | None:
+    for done in range(len(keys), 0, -1):
+        kept = _fetch(cache, keys[done - 1], scratch)
+        if kept is not None:
+            return kept, done
+    return None
+
+
+def _keys(steps: Sequence[ModelStep], fingerprint: str, context: ModelContext) -> list[str]:
+    """One a step, each of everything up to it."""
+    keys: list[str] = []
+    for each in steps:
+        parts = {
+            "model": keys[-1] if keys else fingerprint,
+            "step": each.step.as_data(),
+            "settings": each.config.model_dump(mode="json"),
+            "data": each.work.data_key(each.config, context),
             "seed": context.task.seed,
         }
-    )
+        keys.append(content_key(parts))
+    return keys
 
 
 def _fetch(cache: Cache, key: str, scratch: Path) -> Result | None:
-    from trimtab.compress.quantized_model import QuantizedModel
-
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         archive = Path(name) / "model.tar"
         lineage = cache.fetch(key, archive)
@@ -70,16 +80,45 @@ def _fetch(cache: Cache, key: str, scratch: Path) -> Result | None:
             return None
         shutil.unpack_archive(archive, name, filter="data")
         with quiet():
-            return QuantizedModel.load(Path(name)), lineage
+            return _load(Path(name)), lineage
 
 
 def _keep(
-    cache: Cache, key: str, model: QuantizedModel, lineage: tuple[str, ...], scratch: Path
+    cache: Cache, key: str, model: nn.Module, lineage: tuple[str, ...], scratch: Path
 ) -> None:
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         folder = Path(name) / "model"
         folder.mkdir()
         with quiet():
-            model.save(folder)
+            if not _save(model, folder):
+                return
         archive = shutil.make_archive(str(folder), "tar", folder)
         cache.keep(key, Path(archive), lineage)
+
+
+def _save(model: nn.Module, folder: Path) -> bool:
+    """Whether it could be."""
+    import torch
+
+    from trimtab.compress.quantized_model import QuantizedModel
+
+    if isinstance(model, QuantizedModel):
+        model.save(folder)
+        return True
+    try:
+        torch.save(model, folder / _MODULE)
+    except Exception:  # classes inside functions, lambdas: pickle raises its own kinds for each
+        return False
+    return True
+
+
+def _load(folder: Path) -> nn.Module:
+    import torch
+
+    from trimtab.compress.quantized_model import QuantizedModel
+
+    if (folder / _MODULE).exists():
+        # The classes are those of the task file, which runs in this process already.
+        model: nn.Module = torch.load(folder / _MODULE, weights_only=False)
+        return model
+    return QuantizedModel.load(folder)

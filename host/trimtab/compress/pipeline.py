@@ -16,6 +16,7 @@ from trimtab.compress.passes import (
     ModelContext,
     ModelFile,
     ModelPass,
+    Pass,
     PassConfig,
     PassContext,
     PassRejected,
@@ -54,9 +55,11 @@ def recipe_of(steps: Sequence[PassStep], model_format: str) -> Recipe:
     """Raises PassRejected for a pass that is unknown, unavailable or in the wrong place."""
     on_model: list[ModelStep] = []
     on_artifact: list[ArtifactStep] = []
-    for index, step in enumerate(steps):
+    earlier: list[type[Pass[Any]]] = []
+    for step in steps:
         work = load_pass(step.use)
-        wrong_order = work.order_problem([each.use for each in steps[:index]])
+        wrong_order = work.order_problem(earlier)
+        earlier.append(type(work))
         if wrong_order:
             raise PassRejected(wrong_order)
         config = work.config.model_validate(dict(step.settings))
@@ -75,20 +78,26 @@ def apply_to_model(
     steps: Sequence[ModelStep], model: nn.Module, context: ModelContext
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """A compressed copy of the model and the lineage. Raises PassRejected."""
-    from trimtab.compress.quantized_model import QuantizedModel
-
     lineage: list[str] = []
     for each in steps:
-        check_data(each, context)
-        if isinstance(model, QuantizedModel):
-            raise PassRejected(f"{each.step.use} cannot change a model that is quantized already")
-        reason = each.work.rejects(model, each.config)
-        if reason:
-            raise PassRejected(reason)
-        seed_everything(context.task.seed)
-        model, sentence = each.work.apply(copy.deepcopy(model), each.config, context)
+        model, sentence = apply_step(each, model, context)
         lineage.append(sentence)
-    return model.eval(), tuple(lineage)
+    return model, tuple(lineage)
+
+
+def apply_step(each: ModelStep, model: nn.Module, context: ModelContext) -> tuple[nn.Module, str]:
+    """A compressed copy, in eval mode, and a sentence. Raises PassRejected."""
+    from trimtab.compress.quantized_model import QuantizedModel
+
+    check_data(each, context)
+    if isinstance(model, QuantizedModel):
+        raise PassRejected(f"{each.step.use} cannot change a model that is quantized already")
+    reason = each.work.rejects(model, each.config)
+    if reason:
+        raise PassRejected(reason)
+    seed_everything(context.task.seed)
+    made, sentence = each.work.apply(copy.deepcopy(model), each.config, context)
+    return made.eval(), sentence
 
 
 def apply_to_artifact(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from trimtab.compress.passes.base import PassRejected
+from trimtab.compress import held
+from trimtab.compress.checkpoints import Checkpoint
+from trimtab.compress.passes.base import ModelContext, PassConfig, PassRejected
 from trimtab.task import Task, as_arrays, as_tensors, seed_everything
 from trimtab.task.calling import user_code
 
@@ -19,18 +22,62 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Progress = Callable[[str], None]
+Optimizer = Literal["adam", "adamw", "sgd"]
 Loss = Callable[[tuple["Tensor", ...], Any, Any], "Tensor"]
 _PROGRESS_LINES_PER_EPOCH = 4
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """``after_step`` is told the share of all steps that are done, 0 before the first."""
+    """``after_step`` is told the share of all steps that are done, 0 before the first.
+
+    ``patience``: epochs without a better validation score after which training ends; None: never.
+    """
 
     epochs: int
     learning_rate: float
     after_step: Callable[[float], None] = lambda share: None
     progress: Progress = lambda line: None
+    optimizer: Optimizer = "adam"
+    weight_decay: float = 0.0
+    patience: int | None = None
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+
+class TrainingConfig(PassConfig):
+    """The settings of every pass that trains; defaults suit training on from a trained model."""
+
+    epochs: int = Field(default=2, ge=0, description="how often the training data is gone through")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="at the start; it falls to 0 along a cosine"
+    )
+    optimizer: Optimizer = Field(
+        default="adam", description="adam, adamw, or sgd with a momentum of 0.9 (Nesterov)"
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="of every weight, a step")
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs without a better score on validation_data() that end the training",
+    )
+
+    def training(
+        self,
+        context: ModelContext,
+        epochs: int | None = None,
+        after_step: Callable[[float], None] = lambda share: None,
+    ) -> TrainingSettings:
+        """Of the pass's next training; ``epochs`` of this one alone, where a pass trains often."""
+        return TrainingSettings(
+            epochs=self.epochs if epochs is None else epochs,
+            learning_rate=self.learning_rate,
+            after_step=after_step,
+            progress=context.progress,
+            optimizer=self.optimizer,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            checkpoint=context.checkpoints.next(),
+        )
 
 
 @dataclass(frozen=True)
@@ -86,11 +133,22 @@ def train(model: nn.Module, task: Task, settings: TrainingSettings, loss: Loss) 
     settings.after_step(0.0)
     if task.provides("fit"):
         return _fit_by_task(model, task, settings, loss, data)
-    import torch
-
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    optimizer = _optimizer(model, settings)
     run = _Run(model, task, settings, loss, optimizer, data)
     return Trained(settings.epochs, data.samples, run.all_epochs())
+
+
+def _optimizer(model: nn.Module, settings: TrainingSettings) -> Any:
+    import torch
+
+    kinds: dict[Optimizer, Callable[..., Any]] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+    }
+    trained = [each for each in model.parameters() if each.requires_grad]
+    make = kinds[settings.optimizer]
+    return make(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 class _Run:
@@ -139,6 +197,7 @@ class _Run:
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
+        held.restore(self._model)
         self._done += 1
         self._settings.after_step(min(1.0, self._done / total))
         return value

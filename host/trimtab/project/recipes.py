@@ -21,7 +21,8 @@ class PassDeclaration(Protocol):
     config: type[BaseModel]
 
     @classmethod
-    def order_problem(cls, earlier: Sequence[str]) -> str | None: ...
+    def order_problem(cls, earlier: Sequence[Any]) -> str | None:
+        """``earlier``: the declarations of the passes before it."""
 
 
 def variant_plans(
@@ -42,12 +43,19 @@ def variant_plans(
 def pass_steps(tables: Sequence[Mapping[str, Any]], base: KeyPath) -> tuple[PassStep, ...]:
     """Raises Problem for an unknown pass, a setting it does not have, and a wrong order."""
     steps: list[PassStep] = []
+    earlier: list[PassDeclaration] = []
     for index, table in enumerate(tables):
-        steps.append(_pass_step(table, [step.use for step in steps], (*base, index)))
+        path = (*base, index)
+        declaration = _declaration(table, path)
+        wrong_order = declaration.order_problem(earlier)
+        if wrong_order:
+            raise Problem((*path, "use"), wrong_order)
+        steps.append(PassStep(table["use"], _settings(declaration.config, table, path)))
+        earlier.append(declaration)
     return tuple(steps)
 
 
-def _pass_step(table: Mapping[str, Any], earlier: Sequence[str], path: KeyPath) -> PassStep:
+def _declaration(table: Mapping[str, Any], path: KeyPath) -> PassDeclaration:
     known = plugin_names("trimtab.passes")
     use = table.get("use")
     if not isinstance(use, str):
@@ -57,11 +65,7 @@ def _pass_step(table: Mapping[str, Any], earlier: Sequence[str], path: KeyPath) 
     plugin = load_plugin("trimtab.passes", use)
     if plugin.unavailable:
         raise Problem((*path, "use"), f"pass {use} is unavailable: {plugin.unavailable}")
-    declaration = cast(PassDeclaration, plugin.loaded)
-    wrong_order = declaration.order_problem(earlier)
-    if wrong_order:
-        raise Problem((*path, "use"), wrong_order)
-    return PassStep(use, _settings(declaration.config, table, path))
+    return cast(PassDeclaration, plugin.loaded)
 
 
 def _settings(

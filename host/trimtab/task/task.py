@@ -33,6 +33,8 @@ OPTIONAL = (
     "eval_data",
     "calibration_data",
     "train_data",
+    "validation_data",
+    "student",
     "loss",
     "metric",
     "input_names",
@@ -80,15 +82,33 @@ class Task:
     @cached_property
     def evaluation(self) -> tuple[Arrays, np.ndarray[Any, Any]]:
         """Inputs and targets of the whole evaluation set. Raises UserError where there is none."""
+        return self._labelled("eval_data")
+
+    @cached_property
+    def validation(self) -> tuple[Arrays, np.ndarray[Any, Any]]:
+        """What choices are made on: neither trained on nor reported. Raises UserError without."""
+        return self._labelled("validation_data")
+
+    @property
+    def student(self) -> nn.Module:
+        """A new one each time: untrained, or begun by the user. Only where the task has it."""
+        import torch
+
+        model = self._call("student")
+        if not isinstance(model, torch.nn.Module):
+            raise self._wrong("student", f"a torch.nn.Module, not {type(model).__name__}")
+        return model
+
+    def _labelled(self, name: str) -> tuple[Arrays, np.ndarray[Any, Any]]:
         batches: list[Arrays] = []
         targets: list[Arrays] = []
-        with user_code(self.path, "eval_data()"):
-            for inputs, wanted in self._iterate("eval_data"):
+        with user_code(self.path, f"{name}()"):
+            for inputs, wanted in self._iterate(name):
                 batches.append(as_arrays(inputs))
                 targets.append(as_arrays(wanted))
             if batches:
                 return joined(batches), joined(targets)[0]
-        raise self._wrong("eval_data", "at least one batch")
+        raise self._wrong(name, "at least one batch")
 
     def calibration(self, count: int) -> Arrays:
         """The first ``count`` samples of calibration_data, else of train_data, fewer if it ends."""

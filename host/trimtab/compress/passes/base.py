@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from trimtab.compress.checkpoints import Checkpoints
 from trimtab.external_data import external_data_locations
 from trimtab.task import Task, TaskData
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Stage = Literal["model", "artifact"]
-Need = Literal["calibration_data", "train_data"]
+Need = Literal["calibration_data", "train_data", "validation_data", "student"]
 
 
 class PassConfig(BaseModel):
@@ -61,13 +62,32 @@ class PassContext:
 
 @dataclass(frozen=True)
 class ModelContext(PassContext):
-    """For passes on the model: there is one, with its loss and its training data."""
+    """For passes on the model: there is one, with its loss and its training data.
+
+    ``task.model`` is the float model that everything started from. ``checkpoints``: where training
+    keeps what it has, so that it goes on there after it was broken off.
+    """
 
     task: Task
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+
+
+@dataclass(frozen=True)
+class Dial:
+    """The setting that says how strongly a pass compresses, and how far it may be turned."""
+
+    setting: str
+    weakest: float
+    strongest: float
 
 
 class Pass(ABC, Generic[ConfigT]):
-    """``modules`` must be installed. Ordering is data: ``never_after`` names earlier passes."""
+    """``modules`` must be installed. What may stand with what in a recipe is data.
+
+    ``never_after`` and ``only_after`` name earlier passes: none of the former may, at least one of
+    the latter must stand before. ``never_with``: passes that it excludes, in either order.
+    ``dial``: what a pipeline turns to reach a target; None: it is on or off.
+    """
 
     name: ClassVar[str]
     stage: ClassVar[Stage]
@@ -75,14 +95,32 @@ class Pass(ABC, Generic[ConfigT]):
     modules: ClassVar[tuple[str, ...]] = ()
     only_once: ClassVar[bool] = True
     never_after: ClassVar[frozenset[str]] = frozenset()
+    only_after: ClassVar[frozenset[str]] = frozenset()
+    never_with: ClassVar[frozenset[str]] = frozenset()
+    dial: ClassVar[Dial | None] = None
 
     @classmethod
-    def order_problem(cls, earlier: Sequence[str]) -> str | None:
+    def order_problem(cls, earlier: Sequence[type[Pass[Any]]]) -> str | None:
         """Why the pass cannot follow these."""
-        if cls.only_once and cls.name in earlier:
+        names = [each.name for each in earlier]
+        if cls.only_once and cls.name in names:
             return f"pass {cls.name} stands twice in one recipe; once is allowed"
-        before = next((name for name in earlier if name in cls.never_after), None)
-        return f"pass {cls.name} cannot follow {before}; put it before" if before else None
+        excluded = next((each for each in earlier if cls._excludes(each)), None)
+        if excluded:
+            return f"passes {excluded.name} and {cls.name} exclude each other; keep one of them"
+        before = next((name for name in names if name in cls.never_after), None)
+        if before:
+            return f"pass {cls.name} cannot follow {before}; put it before"
+        if cls.only_after and not cls.only_after & set(names):
+            return f"pass {cls.name} follows {' or '.join(sorted(cls.only_after))}; put one before"
+        file_pass = next((each.name for each in earlier if each.stage == "artifact"), None)
+        if cls.stage == "model" and file_pass:
+            return f"pass {cls.name} works on the model, {file_pass} on the file: put it first"
+        return None
+
+    @classmethod
+    def _excludes(cls, other: type[Pass[Any]]) -> bool:
+        return other.name in cls.never_with or cls.name in other.never_with
 
     def requires(self, config: ConfigT) -> frozenset[Need]:
         """Data that the task must provide."""

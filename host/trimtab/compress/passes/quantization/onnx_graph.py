@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ def prepared(source: Path, scratch: Path) -> tuple[Path, str]:
 
     readied = scratch / f"{source.stem}.prepared.onnx"
     note = _branches(source)
+    source, readied = source.absolute(), readied.absolute()
     try:
-        quant_pre_process(source, readied)
+        # Where it fails it leaves what it had, weights and all, in the working folder.
+        with chdir(scratch):
+            quant_pre_process(source, readied)
     except Exception:
         return source, f" (shape inference failed, quantized without it){note}"
     return readied, note
