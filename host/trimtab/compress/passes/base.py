@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from trimtab.compress.checkpoints import Checkpoints
+from trimtab.compress.device import Devices
 from trimtab.external_data import external_data_locations
 from trimtab.task import Task, TaskData
 
@@ -65,11 +66,13 @@ class ModelContext(PassContext):
     """For passes on the model: there is one, with its loss and its training data.
 
     ``task.model`` is the float model that everything started from. ``checkpoints``: where training
-    keeps what it has, so that it goes on there after it was broken off.
+    keeps what it has, so that it goes on there after it was broken off. ``devices``: to measure on;
+    None: nothing can be measured here.
     """
 
     task: Task
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    devices: Devices | None = None
 
 
 @dataclass(frozen=True)

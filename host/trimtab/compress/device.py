@@ -1,0 +1,27 @@
+"""The device that compression is for, as passes and pipelines ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+
+class TargetDevice(Protocol):
+    """Measures files on the real device, in the runtime that a run would take for the format.
+
+    Both methods raise PassRejected, with the reason, where there is no valid figure.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def figure(self, path: Path, model_format: str, metric: str) -> float:
+        """Of a metric in ``trimtab.metrics``, in its unit."""
+
+    def operator_times(self, path: Path, model_format: str) -> Mapping[str, float]:
+        """Milliseconds an inference, by the operators' names in the file."""
+
+
+# By a selector as a project's [devices] has it, which must name one device.
+Devices = Callable[[str], TargetDevice]
