@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,30 @@ _LEARNING_RATE = 5e-4
 _WEIGHTS = "sst2-encoder.pt"
 
 
+@dataclass(frozen=True)
+class Shape:
+    vocabulary: int = _VOCABULARY
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+
+
 class Encoder(nn.Module):
     """Token ids and their mask, both int64 [batch, sequence], to the scores of two classes."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape = Shape()) -> None:
         super().__init__()
         from transformers import BertConfig, BertForSequenceClassification
 
         config: Any = BertConfig(  # its dataclass hides the arguments of its base from checkers
-            vocab_size=_VOCABULARY,
-            hidden_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=512,
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=4 * shape.width,
             max_position_embeddings=128,
+            hidden_dropout_prob=shape.dropout,
         )
         config.num_labels = 2
         self.bert: Any = BertForSequenceClassification(config)
@@ -48,17 +59,17 @@ class Encoder(nn.Module):
         return scores
 
 
-def phrases(split: str) -> tuple[Tensor, Tensor, Tensor]:
+def phrases(split: str, words: int = _VOCABULARY) -> tuple[Tensor, Tensor, Tensor]:
     """Token ids and masks [samples, 32], and labels, of ``train`` or ``dev``."""
-    vocabulary = _vocabulary()
+    vocabulary = _vocabulary(words)
     rows = _rows(split)
     ids = np.full((len(rows), LENGTH), _PADDING, np.int64)
     for index, (sentence, _) in enumerate(rows):
-        words = sentence.split()[:LENGTH]
-        ids[index, : len(words)] = [vocabulary.get(word, _UNKNOWN) for word in words]
+        tokens = sentence.split()[:LENGTH]
+        ids[index, : len(tokens)] = [vocabulary.get(each, _UNKNOWN) for each in tokens]
     labels = np.array([label for _, label in rows], np.int64)
-    tokens = torch.from_numpy(ids)
-    return tokens, (tokens != _PADDING).long(), torch.from_numpy(labels)
+    numbers = torch.from_numpy(ids)
+    return numbers, (numbers != _PADDING).long(), torch.from_numpy(labels)
 
 
 def trained(cache: Path) -> Encoder:
@@ -89,9 +100,9 @@ def _train(model: Encoder) -> None:
             optimizer.step()
 
 
-def _vocabulary() -> dict[str, int]:
+def _vocabulary(size: int) -> dict[str, int]:
     counts = Counter(word for sentence, _ in _rows("train") for word in sentence.split())
-    words = [word for word, _ in counts.most_common(_VOCABULARY - 2)]
+    words = [word for word, _ in counts.most_common(size - 2)]
     return {word: number for number, word in enumerate(words, start=2)}
 
 
