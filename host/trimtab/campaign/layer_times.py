@@ -26,7 +26,7 @@ def export_to_profile(model: nn.Module, task: Task, target: Path) -> tuple[Layer
     import torch
 
     need_compress("profiling a model", "torch", "onnx", "onnxscript", "onnxruntime")
-    with torch.inference_mode():
+    with torch.no_grad():
         outputs = as_arrays(model(*task.example_inputs))
     request = ExportRequest(
         model=model,

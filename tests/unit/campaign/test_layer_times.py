@@ -58,6 +58,8 @@ def test_the_exported_file_tells_the_layer_of_each_weighted_node(tmp_path: Path)
     layers = ["stem", "depthwise", "mlp.0", "mlp.2", "shared", "shared", "head"]
     assert [node.layer for node in nodes] == layers
     assert b"name_scopes" not in (tmp_path / "model.onnx").read_bytes()
+    # The task keeps its inputs; what was made in inference mode no later training could take.
+    assert not any(each.is_inference() for each in task.example_inputs)
 
 
 @pytest.mark.parametrize(

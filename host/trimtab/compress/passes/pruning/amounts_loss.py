@@ -66,7 +66,7 @@ def _outputs(model: nn.Module, samples: Arrays) -> Arrays:
     import torch
 
     outputs = []
-    with torch.inference_mode():
+    with torch.no_grad():
         for start in range(0, len(samples[0]), _BATCH):
             batch = as_tensors(tuple(each[start : start + _BATCH] for each in samples))
             outputs.append(as_arrays(model(*batch)))
