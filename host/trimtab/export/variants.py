@@ -13,6 +13,7 @@ from pathlib import Path
 from trimtab_protos.errors import Failure
 
 from trimtab.artifact_files import artifact_from_file, companions, suffix_of
+from trimtab.compress.device import Devices
 from trimtab.compress.passes import PassRejected, passes_on_models
 from trimtab.export.base import ExportFailed, one_line
 from trimtab.export.file_stages import FileStages
@@ -37,22 +38,28 @@ def build_variants(
     progress: Progress = lambda line: None,
     cache_dir: Path | None = None,
     opset: int | None = None,
+    devices: Devices | None = None,
 ) -> list[Variant]:
     """Float first, in each format that a plan wants (without plans: in all), then each plan.
 
     Files are written to ``out_dir`` as NAME.SUFFIX; what was made before comes from ``cache_dir``
     (else ``out_dir/.cache``). A model file is the float variant, in its own format alone.
-    ``opset``: of ONNX files. Raises UserError where the task's model itself cannot be made.
+    ``opset``: of ONNX files. ``devices``: to measure on while variants are made. Raises UserError
+    where the task's model itself cannot be made.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    stages = _stages(task, cache_dir or out_dir / ".cache", progress, opset)
+    stages = _stages(task, cache_dir or out_dir / ".cache", progress, opset, devices)
     builder = _Builder(stages, out_dir, progress)
     wanted = [VariantPlan(FLOAT, _float_formats(task, plans), ()), *plans]
     return [builder.build(plan, name) for plan in wanted for name in plan.formats]
 
 
 def _stages(
-    task: Task | FileTask, cache_dir: Path, progress: Progress, opset: int | None
+    task: Task | FileTask,
+    cache_dir: Path,
+    progress: Progress,
+    opset: int | None,
+    devices: Devices | None,
 ) -> Stages | FileStages:
     if isinstance(task, FileTask):
         need_compress("compressing a model file", *_FILE_MODULES[task.format])
@@ -65,7 +72,7 @@ def _stages(
     need_compress("compressing a model", "torch")
     progress("making the task's model")
     _ = task.model
-    return Stages(task, cache_dir, progress, opset)
+    return Stages(task, cache_dir, progress, opset, devices)
 
 
 def _float_formats(task: Task | FileTask, plans: Sequence[VariantPlan]) -> tuple[str, ...]:
