@@ -29,7 +29,7 @@ def print_facts(variants: Sequence[Variant], console: Console) -> None:
         table.add_column(name, justify="left" if name in _WORDS else "right", overflow="fold")
     for row in view.rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(Text(f"\nVariants, {printable(view.source)}", style="bold"))
+    console.print(Text(f"\nVariants. {printable(view.source)}", style="bold"))
     console.print(table)
     for note in view.notes:
         console.print(Text(printable(note), style="dim"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trimtab.measure.wording import show_value
 from trimtab.records import Artifact, ModelFacts, Origin, Variant
+from trimtab.store.recorded_origin import without_folder
 
 ABSENT = "–"
 COLUMNS = ("variant", "format", "parameters", "MACs", "zeros", "size MB", "download MB")
@@ -56,14 +57,14 @@ def facts_notes(variants: Sequence[Variant]) -> tuple[str, ...]:
 
 
 def made_from(variants: Sequence[Variant]) -> str:
-    """``from task.py (sha256 1a2b3c4d5e6f), seed 0, with trimtab 0.5.0 on Python 3.11.1``."""
+    """``Made from task.py (sha256 1a2b3c4d5e6f), seed 0, with trimtab 0.5.0 on Python 3.11.1``."""
     origin = next((each.origin for each in variants if each.origin is not None), None)
     if origin is None:
-        return f"what the variants were made from is {NOT_KEPT}"
+        return f"What they were made from is {NOT_KEPT}"
     source = origin.sources[0]
     version = origin.versions.get("trimtab", "")
     return (
-        f"from {source.name} (sha256 {source.sha256[:12]}), seed {origin.seed}, with trimtab "
+        f"Made from {source.name} (sha256 {source.sha256[:12]}), seed {origin.seed}, with trimtab "
         f"{version} on Python {origin.python}, {origin.machine}"
     )
 
@@ -74,8 +75,10 @@ def lineage_pairs(variant: Variant, variants: Sequence[Variant]) -> tuple[Pair, 
 
 
 def made_pairs(variant: Variant, variants: Sequence[Variant]) -> tuple[Pair, ...]:
-    """The recipe, which stands above, left out."""
-    return (*origin_pairs(variant), *size_pairs(variant, variants))
+    """For a page that names no folders; the recipe stands there already."""
+    origin = without_folder(variant.origin) if variant.origin is not None else None
+    shown = replace(variant, origin=origin)
+    return (*origin_pairs(shown), *size_pairs(variant, variants))
 
 
 def recipe_pairs(variant: Variant) -> Iterator[Pair]:
