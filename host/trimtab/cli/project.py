@@ -134,6 +134,7 @@ def _variant_row(variant: Variant) -> dict[str, Any]:
         "recipe": [dict(step) for step in variant.recipe],
         "lineage": list(variant.lineage),
         "layers": [asdict(each) for each in variant.layers],
+        "origin": asdict(variant.origin) if variant.origin is not None else None,
         "file": str(artifact.files[0].path) if artifact else None,
         "sha256": artifact.sha256 if artifact else None,
         "size_bytes": artifact.size_bytes if artifact else None,

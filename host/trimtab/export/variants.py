@@ -54,6 +54,20 @@ def build_variants(
     return [builder.build(plan, name) for plan in wanted for name in plan.formats]
 
 
+def build_variant(
+    task: Task | FileTask,
+    plan: VariantPlan,
+    out_dir: Path,
+    cache_dir: Path,
+    progress: Progress = lambda line: None,
+    opset: int | None = None,
+) -> Variant:
+    """The plan's in its first format, and no other."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    stages = _stages(task, cache_dir, progress, opset)
+    return _Builder(stages, out_dir, progress).build(plan, plan.formats[0])
+
+
 def _stages(
     task: Task | FileTask,
     cache_dir: Path,
@@ -98,7 +112,15 @@ class _Builder:
             self._progress(f"{plan.name}: {model_format} failed: {reason}")
             failure = Failure("resources" if _lacked_resources(error) else "model", reason)
             return Variant(plan.name, model_format, recipe, (), None, failure)
-        return Variant(plan.name, model_format, recipe, made.lineage, artifact, layers=made.layers)
+        return Variant(
+            plan.name,
+            model_format,
+            recipe,
+            made.lineage,
+            artifact,
+            layers=made.layers,
+            origin=made.origin,
+        )
 
     def _make(self, steps: Sequence[PassStep], model_format: str, file_name: str) -> Made:
         target = self._out_dir / file_name
