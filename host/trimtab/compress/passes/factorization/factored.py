@@ -55,8 +55,9 @@ def weights_of(layers: nn.Sequential | list[nn.Module]) -> int:
 @torch.no_grad()
 def merged(first: nn.Module, second: nn.Module) -> nn.Module | None:
     """One layer for two that follow each other; None: they do not make one."""
-    if type(first) is nn.Embedding and type(second) is nn.Linear and second.bias is None:
-        return _embedding(first, second)
+    if type(first) is nn.Embedding and type(second) is nn.Linear:
+        plain = first.max_norm is None and second.bias is None
+        return _embedding(first, second) if plain else None
     if type(first) is nn.Linear and type(second) is nn.Linear:
         return _linear(first, second)
     if is_convolution(first) and is_convolution(second) and type(first) is type(second):
