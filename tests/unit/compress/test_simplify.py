@@ -205,11 +205,25 @@ class Counting(nn.Module):
         return result
 
 
+class ByNumber(nn.Module):
+    """Takes the layers of a row one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.row = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Identity(), nn.ReLU(), nn.Sigmoid())
+
+    def forward(self, image: Tensor) -> Tensor:
+        result: Tensor = self.row[2](self.row[0](image))
+        return result
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "reason"),
     [
         (Network, {"drop_blocks": 4}, r"drop_blocks = 4, and 3 blocks can be taken out \(blocks"),
         (Network, {"keep": ["none"]}, "keep = 'none' matches nothing"),
+        (ByNumber, {}, "without row.1 the model computes something else: its forward takes layers"),
         (Counting, {"drop_blocks": 1}, r"forward fails without blocks\.\d \(IndexError: .*in keep"),
         (
             lambda: nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), nn.Flatten()),

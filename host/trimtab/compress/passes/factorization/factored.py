@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import torch
@@ -47,7 +48,7 @@ def fuse_back(factored: nn.Sequential) -> nn.Module:
     return whole.train(factored.training)
 
 
-def weights_of(layers: nn.Sequential | list[nn.Module]) -> int:
+def weights_of(layers: Iterable[nn.Module]) -> int:
     """Without biases: what a position costs in multiplications."""
     return sum(each.weight.numel() for each in layers if isinstance(each.weight, Tensor))
 

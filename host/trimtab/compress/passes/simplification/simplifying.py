@@ -46,23 +46,32 @@ def _tidied(
     folded, left = fold_batch_norm(model, keep, reference) if config.batch_norm else ([], [])
     identities = without_identities(model, keep)
     merged = merge_linear(model, keep) if config.merge_linear else []
-    fused: Sequence[str] = ()
+    told = [
+        *_named("taken out as dropout", dropouts),
+        *_named("batch norm folded", folded),
+        *_named("batch norm left, since the layer before it is read elsewhere too", left),
+        *_named("taken out without effect", identities),
+        *_named("linear layers merged", merged),
+    ]
+    if told:
+        _check_same(model, reference, [*dropouts, *identities, *merged])
     if config.merge_linear:
-        fused = runs(lambda: fuse_back_where_dearer(model, context.task.example_inputs), "it")
-    done = {
-        "taken out as dropout:": dropouts,
-        "batch norm folded:": folded,
-        "batch norm left, since the layer before it is read elsewhere too:": left,
-        "taken out without effect:": identities,
-        "linear layers merged:": merged,
-        "factorized layers fused back:": fused,
-    }
-    told = [f"{what} {some(names)}" for what, names in done.items() if names]
-    if told and not runs(lambda: reference.agrees(model), "; ".join(told)):
-        raise PassRejected(
-            f"simplify would change the model's outputs ({'; '.join(told)}); name those in keep"
-        )
+        fused = fuse_back_where_dearer(model, context.task.example_inputs, keep)
+        told += _named("factorized layers fused back", fused)
+        _check_same(model, reference, fused)
     return told
+
+
+def _named(what: str, names: Sequence[str]) -> list[str]:
+    return [f"{what}: {some(names)}"] if names else []
+
+
+def _check_same(model: nn.Module, reference: Reference, names: Sequence[str]) -> None:
+    if not runs(lambda: reference.agrees(model), some(names)):
+        raise PassRejected(
+            f"without {some(names)} the model computes something else: its forward takes layers by "
+            "number; name them in keep"
+        )
 
 
 def _shortened(
