@@ -204,6 +204,23 @@ def test_weighting_by_the_inputs_loses_less_at_the_same_rank() -> None:
     assert errors[1] < 0.5 * errors[0]
 
 
+def test_rows_of_a_table_that_are_looked_up_often_are_nearer() -> None:
+    torch.manual_seed(0)
+    table = nn.Embedding(40, 16, padding_idx=0)
+    often = torch.randint(1, 6, (50, 20))
+    site = Site("0", table, (20,), (20,))
+    (aware,) = weighted([site], nn.Sequential(table), (often.numpy(),))
+    errors = []
+    for each in (site, aware):
+        (way,) = options(each, "auto", seed=0)
+        factored = way.build((6,))
+        errors.append((outputs(factored, often) - outputs(table, often)).norm())
+        assert outputs(factored, torch.zeros(1, dtype=torch.long)).abs().max() < 1e-6  # padding
+        exact = way.build(way.ranks(1.0, 8))
+        torch.testing.assert_close(outputs(exact, often), outputs(table, often))
+    assert errors[1] < 0.2 * errors[0]
+
+
 @pytest.mark.parametrize("method", ["auto", "tucker2"])
 def test_convolutions_weighted_by_their_inputs_still_compute_the_same_at_full_rank(
     method: Any,

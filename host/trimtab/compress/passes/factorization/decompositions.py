@@ -31,7 +31,8 @@ _TUCKER_ITERATIONS = 10
 class Site:
     """A layer that may be replaced, and the positions it works on, by axis.
 
-    ``mixing`` [in, in]: errors are weighted by it along the inputs; None: all count alike.
+    ``mixing`` [in, in]: errors are weighted by it along the inputs; of a table [rows]; None: all
+    count alike.
     """
 
     name: str
@@ -47,12 +48,18 @@ class Site:
 
     def weighted(self, weight: Tensor) -> Tensor:
         wide = weight.detach().double()
-        return wide if self.mixing is None else torch.einsum("oi...,ij->oj...", wide, self.mixing)
+        if self.mixing is None:
+            return wide
+        if self.mixing.ndim == 1:
+            return wide * self.mixing[:, None]
+        return torch.einsum("oi...,ij->oj...", wide, self.mixing)
 
     def unweighted(self, first: Tensor) -> Tensor:
         """Of the factor that takes the inputs, [rank, in, ...]."""
         if self.mixing is None:
             return first
+        if self.mixing.ndim == 1:
+            return first / self.mixing
         inverse = torch.linalg.inv(self.mixing)
         return torch.einsum("rj...,ji->ri...", first, inverse)
 
@@ -183,6 +190,7 @@ class EmbeddingSvd(MatrixSvd):
     def build(self, ranks: Ranks) -> Factored:
         layer = self.site.layer
         expand, reduce = self._halves(ranks)
+        reduce = self.site.unweighted(reduce)
         small = nn.Embedding(layer.num_embeddings, ranks[0], padding_idx=layer.padding_idx)
         return row(filled(small, layer.weight, reduce.T, None), linear(layer, expand, None))
 

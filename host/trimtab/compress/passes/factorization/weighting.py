@@ -20,31 +20,25 @@ _DAMPING = 1e-4
 
 
 def weighted(sites: Sequence[Site], model: nn.Module, samples: Arrays) -> list[Site]:
-    """By the Cholesky factor of the second moments of the inputs, over all positions alike."""
-    counted = [each for each in sites if not isinstance(each.layer, nn.Embedding)]
-    moments = _second_moments(counted, model, samples)
-    return [
-        replace(each, mixing=_root(moments[each.name])) if each.name in moments else each
-        for each in sites
-    ]
+    """By the Cholesky factor of the second moments of the inputs, over all positions alike.
+
+    A table by how often each row is looked up.
+    """
+    seen = _observe(sites, model, samples)
+    return [replace(each, mixing=_mixing(each, seen[each.name])) for each in sites]
 
 
-def _second_moments(sites: Sequence[Site], model: nn.Module, samples: Arrays) -> dict[str, Tensor]:
+def _observe(sites: Sequence[Site], model: nn.Module, samples: Arrays) -> dict[str, Tensor]:
     sums: dict[str, Tensor] = {}
 
-    def note(name: str, channels: int) -> Callable[..., None]:
+    def note(name: str) -> Callable[..., None]:
         def hook(layer: Any, given: tuple[Tensor, ...]) -> None:
-            rows = given[0].movedim(channels, -1).flatten(0, -2).double()
-            sums[name] = sums.get(name, torch.zeros((), dtype=rows.dtype)) + rows.T @ rows
+            found = _counts(layer, given[0]) if _is_table(layer) else _products(layer, given[0])
+            sums[name] = sums[name] + found if name in sums else found
 
         return hook
 
-    handles = [
-        each.layer.register_forward_pre_hook(
-            note(each.name, 1 if is_convolution(each.layer) else -1)
-        )
-        for each in sites
-    ]
+    handles = [each.layer.register_forward_pre_hook(note(each.name)) for each in sites]
     try:
         for start in range(0, batch_length(samples), _BATCH):
             run(model, batch(samples, start, _BATCH))
@@ -54,8 +48,28 @@ def _second_moments(sites: Sequence[Site], model: nn.Module, samples: Arrays) ->
     return sums
 
 
+def _is_table(layer: object) -> bool:
+    return isinstance(layer, nn.Embedding)
+
+
+def _counts(layer: Any, rows: Tensor) -> Tensor:
+    return torch.bincount(rows.flatten(), minlength=layer.num_embeddings).double()
+
+
+def _products(layer: Any, given: Tensor) -> Tensor:
+    rows = given.movedim(1 if is_convolution(layer) else -1, -1).flatten(0, -2).double()
+    return rows.T @ rows
+
+
 def batch(samples: Arrays, start: int, size: int) -> tuple[Tensor, ...]:
     return as_tensors(tuple(a[start : start + size] if a.ndim else a for a in samples))
+
+
+def _mixing(site: Site, seen: Tensor) -> Tensor:
+    if not _is_table(site.layer):
+        return _root(seen)
+    smoothed = seen + 1  # a row that was not looked up here may be elsewhere
+    return (smoothed / smoothed.mean()).sqrt()
 
 
 def _root(moments: Tensor) -> Tensor:
