@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from torch import Tensor, nn
+from trimtab.compress import held
 from trimtab.compress.passes import ModelContext, PassRejected
 from trimtab.compress.pipeline import apply_to_model, recipe_of
 from trimtab.export import build_variants
@@ -110,6 +111,24 @@ def test_sharing_outlasts_training_and_pickling(task: Task, tmp_path: Path) -> N
     assert inner(model)[0] is not inner(model)[2]
     assert not torch.equal(inner(model)[0], inner(untrained)[0])
     assert "trained with it (1 epoch of 40 samples" in sentence
+
+
+def test_zeros_of_shared_weights_are_held_by_an_exported_graph(task: Task, tmp_path: Path) -> None:
+    passes = (
+        PassStep("share_layers", {"group": "all", "epochs": 0}),
+        PassStep("sparsify", {"amount": 0.5, "epochs": 0}),
+    )
+    steps = recipe_of(passes, "onnx").on_model
+    model, lineage = apply_to_model(steps, task.model, ModelContext(task, tmp_path))
+    assert "50.0% of the 8,320 weights in 6 layers are zero" in lineage[1]
+    graph = torch.export.export(model, (torch.zeros(2, 5, WIDTH),)).module()
+    held.carry_over(model, graph)
+    with torch.no_grad():
+        for each in graph.parameters():
+            each.add_(1)
+    held.restore(graph)
+    zeros = sum(int((each == 0).sum()) for each in graph.parameters() if each.ndim > 1)
+    assert zeros == 4160
 
 
 def test_model_without_such_layers_is_refused(tmp_path: Path, tiny_task: TaskMaker) -> None:
