@@ -437,7 +437,8 @@ def test_pruned_model_is_a_plain_one() -> None:
     model = lively(MobileBlock(depthwise_bias=True))
     smaller, _ = pruned(model, example())
     for module in smaller.modules():
-        assert not (module._forward_hooks or module._forward_pre_hooks)
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
     saved = io.BytesIO()
     torch.save(copy.deepcopy(smaller), saved)
     saved.seek(0)
