@@ -103,6 +103,17 @@ def test_groups_of_a_convolution_lose_the_same_number() -> None:
     same_outputs(model, smaller, images())
 
 
+def test_groups_stay_alike_whatever_their_channels_are_worth() -> None:
+    """The least of all stand in two of the four groups."""
+    model = Grouped().eval()
+    idle(model.grouped, range(16))
+    smaller, _ = pruned(model, example())
+    assert isinstance(smaller, Grouped)
+    assert smaller.grouped.weight.shape == (16, 2, 3, 3)
+    with torch.no_grad():
+        assert smaller(images()).shape == (3, 4)
+
+
 class MobileBlock(nn.Module):
     """As in MobileNetV3: depthwise, squeeze and excite, hardswish, a residual addition."""
 
