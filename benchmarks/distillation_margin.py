@@ -1,0 +1,164 @@
+"""What distillation adds to a ResNet-20 of half the width, on CIFAR-10's 5,000 test images.
+
+The teacher is the float baseline. The student begins with new weights and is trained twice for
+each of three seeds, by the same pass, schedule and data: on labels alone, and with the teacher.
+How much the teacher counts is chosen on a tenth of the training images, which no training sees;
+the test images are read once, by the students that are reported.
+
+    python benchmarks/distillation_margin.py
+
+The float baseline's weights are kept in TRIMTAB_HOME, rows already made in the file that
+TRIMTAB_BENCH_FILE names. Needs ``../shared/data`` or TRIMTAB_TEST_DATA.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from benchkit.paired_accuracy import Right, difference
+from benchkit.resnet20 import BATCH, fine_tuned, images
+from benchkit.rows import Row, Rows
+from benchkit.tables import print_heading, print_table, say
+from benchkit.tasks import resnet20_weights
+from scipy import stats
+from torch import Tensor, nn
+from torch.nn import functional
+from trimtab.compress.passes import ModelContext
+from trimtab.compress.pipeline import apply_to_model, recipe_of
+from trimtab.project import PassStep
+from trimtab.task import Task
+
+SEEDS = (0, 1, 2)
+EPOCHS = int(os.environ.get("TRIMTAB_BENCH_EPOCHS", "12"))
+CHOOSING_EPOCHS = min(3, EPOCHS)
+WEIGHTS = (0.5, 0.9)
+_VALIDATION_EVERY = 10
+_TRAINING = {"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05}
+_STUDENT = {"student": "narrow", "width": 0.5, "start": "fresh"}
+COLUMNS = ("seed", "labels alone", "distilled", "margin, points", "minutes")
+
+
+def main() -> None:
+    teacher = fine_tuned(resnet20_weights())
+    rows = Rows.of_environment()
+    chosen = max(WEIGHTS, key=lambda weight: _validation_accuracy(rows, teacher, weight))
+    say(f"share of the teacher chosen on held-out training images: {chosen:g}")
+    plain = [_row(rows, teacher, 0.0, seed) for seed in SEEDS]
+    taught = [_row(rows, teacher, chosen, seed) for seed in SEEDS]
+    for each in (plain[0], taught[0]):
+        say(str(each["lineage"]))
+    print_heading("Distillation into a ResNet-20 of half the width")
+    own = _accuracy(_right(teacher, "test"))
+    print(f"{EPOCHS} epochs; the teacher reads {own:.2f} %, its share of the loss is {chosen:g}\n")
+    print_table(COLUMNS, _table(plain, taught))
+
+
+def _validation_accuracy(rows: Rows, teacher: nn.Module, weight: float) -> float:
+    key = {"what": "choice", "weight": weight, "epochs": CHOOSING_EPOCHS}
+    measured = rows.once(key, lambda: _trained(teacher, weight, 0, CHOOSING_EPOCHS, "validation"))
+    return _accuracy(_right_of(measured))
+
+
+def _row(rows: Rows, teacher: nn.Module, weight: float, seed: int) -> Row:
+    key = {"what": "margin", "weight": weight, "seed": seed, "epochs": EPOCHS}
+    return rows.once(key, lambda: _trained(teacher, weight, seed, EPOCHS, "test"))
+
+
+def _trained(teacher: nn.Module, weight: float, seed: int, epochs: int, judged: str) -> Row:
+    settings = {**_TRAINING, **_STUDENT, "epochs": epochs, "weight": weight}
+    (step,) = recipe_of([PassStep("distill", settings)], "onnx").on_model
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        context = ModelContext(_task(teacher, seed), Path(folder), say)
+        student, lineage = apply_to_model([step], teacher, context)
+    minutes = (time.monotonic() - started) / 60
+    right = "".join("1" if each else "0" for each in _right(student, judged))
+    return {"right": right, "minutes": minutes, "lineage": lineage[0]}
+
+
+def _task(teacher: nn.Module, seed: int) -> Task:
+    pictures, _ = _pictures("validation")
+    functions: dict[str, Any] = {
+        "model": lambda: teacher,
+        "example_inputs": lambda: pictures[:1].clone(),
+        "train_data": _batches,
+    }
+    return Task(Path(__file__), functions, seed)
+
+
+@cache
+def _pictures(part: str) -> tuple[Tensor, Tensor]:
+    """Of ``fit``, ``validation`` (every tenth training image) or ``test``."""
+    if part == "test":
+        return images("test")
+    pictures, labels = images("train")
+    held_out = torch.arange(len(labels)) % _VALIDATION_EVERY == 0
+    chosen = held_out if part == "validation" else ~held_out
+    return pictures[chosen], labels[chosen]
+
+
+def _batches() -> Iterator[tuple[Tensor, Tensor]]:
+    """In random order, each picture mirrored or not, each batch shifted by up to four pixels."""
+    pictures, labels = _pictures("fit")
+    for chosen in torch.split(torch.randperm(len(pictures)), BATCH):
+        mirrored = torch.rand(len(chosen), 1, 1, 1) < 0.5
+        batch = torch.where(mirrored, pictures[chosen].flip(3), pictures[chosen])
+        right, down = torch.randint(0, 9, (2,)).tolist()
+        padded = functional.pad(batch, (4, 4, 4, 4))
+        yield padded[:, :, down : down + 32, right : right + 32], labels[chosen]
+
+
+def _right(model: nn.Module, part: str) -> Right:
+    pictures, labels = _pictures(part)
+    with torch.inference_mode():
+        outputs = torch.cat([model(batch) for batch in torch.split(pictures, 500)])
+    return np.asarray(outputs.argmax(1).numpy() == labels.numpy())
+
+
+def _right_of(row: Row) -> Right:
+    return np.array([each == "1" for each in row["right"]])
+
+
+def _accuracy(right: Right) -> float:
+    return 100 * float(right.mean())
+
+
+def _table(plain: list[Row], taught: list[Row]) -> list[list[str]]:
+    ours, theirs = [_right_of(each) for each in taught], [_right_of(each) for each in plain]
+    cells = [
+        [
+            str(seed),
+            f"{_accuracy(without):.2f} %",
+            f"{_accuracy(with_it):.2f} %",
+            str(difference([with_it], [without])),
+            f"{first['minutes']:.1f} and {second['minutes']:.1f}",
+        ]
+        for seed, with_it, without, first, second in zip(
+            SEEDS, ours, theirs, plain, taught, strict=True
+        )
+    ]
+    means = [f"{_accuracy(np.concatenate(each)):.2f} %" for each in (theirs, ours)]
+    paired = ["all, of paired answers", *means, str(difference(ours, theirs)), ""]
+    over_seeds = ["all, over seeds", *means, _over_seeds(ours, theirs), ""]
+    return [*cells, paired, over_seeds]
+
+
+def _over_seeds(ours: list[Right], theirs: list[Right]) -> str:
+    """Student's t over the seeds' differences, 95 %."""
+    pairs = zip(ours, theirs, strict=True)
+    margins = np.array([_accuracy(mine) - _accuracy(its) for mine, its in pairs])
+    error = float(stats.sem(margins))
+    low, high = stats.t.interval(0.95, len(margins) - 1, float(margins.mean()), error)
+    return f"{margins.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+if __name__ == "__main__":
+    main()
