@@ -36,6 +36,10 @@ class FileStages:
         self._task = task
         self._cache = Cache(cache_dir)
 
+    @property
+    def cache_folder(self) -> Path:
+        return self._cache.folder
+
     def make(
         self, steps: Sequence[PassStep], model_format: str, target: Path, scratch: Path
     ) -> Made:

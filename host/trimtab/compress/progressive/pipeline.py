@@ -1,0 +1,179 @@
+"""Each pass as strong as the target needs and the accuracy allows, one after the other.
+
+What a model's size and speed will be does not depend on what its weights have learnt: how far a
+dial must be turned is found without training, with all that follows already in place. Then it is
+trained there once, and judged. A step that loses too much is turned back; what is then missing is
+left to the dials behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from trimtab.compress.progressive.judge import Judge, Made
+from trimtab.compress.progressive.recipe import Fixed, Segment, Turned, segments, untrained
+from trimtab.compress.progressive.search import Aim, Position, strongest_kept, weakest_reaching
+from trimtab.compress.progressive.workshop import (
+    CannotBeMade,
+    Outcome,
+    Steps,
+    Workshop,
+)
+from trimtab.project import Target
+
+Say = Callable[[str], None]
+_MOST_CORRECTIONS = 3
+_LOWEST_SHARE = 0.95
+# Files are as large as they were predicted; a latency is never twice the same.
+_HIGHEST_SHARE_MEASURED = 0.99
+
+
+class _NothingFits(Exception):
+    """What is asked cannot be turned back far enough; the text says what was seen."""
+
+
+class Pipeline:
+    def __init__(
+        self, passes: Sequence[Fixed], target: Target, workshop: Workshop, say: Say
+    ) -> None:
+        self._passes = tuple(passes)
+        self._segments = segments(passes)
+        self._target = target
+        self._workshop = workshop
+        self._say = say
+        self._judge = Judge(self._passes, target, workshop, say)
+        self._short: list[str] = []
+        high = 1.0 if target.on is None else _HIGHEST_SHARE_MEASURED
+        self._aim = Aim(_LOWEST_SHARE * target.limit, high * target.limit)
+
+    def run(self) -> Outcome:
+        """Raises CannotBeMade where the float model itself cannot be."""
+        figure = self._workshop.figure(())
+        self._say(f"target {self._target}: the float model has {figure:.4g}")
+        made = Made((), "")
+        try:
+            for segment in self._segments:
+                made = self._settle(segment, made)
+            if not made.steps:
+                raise _NothingFits(f"the float model has {figure:.4g}, and no pass stayed in")
+        except _NothingFits as error:
+            verdict = f"target {self._target}: {error}"
+            return Outcome(None, False, verdict, self._judge.attempts)
+        return self._outcome(made)
+
+    def _settle(self, segment: Segment, before: Made) -> Made:
+        if segment.turned is None:
+            return self._or_nothing(self._train(segment, None, before, share=1.0))
+        kept: list[tuple[Made, float]] = []
+        tried: list[float | None] = []
+        aim = self._aim
+        for _ in range(_MOST_CORRECTIONS + 1):
+            wanted = self._needed(segment.turned, before, aim)
+            if wanted.at in tried:
+                break
+            tried.append(wanted.at)
+            reaches = wanted.figure is not None and wanted.figure <= aim.high
+            share = 1.0 if reaches else self._share(segment)
+            made = self._train(segment, wanted.at, before, share)
+            if not made.kept:
+                break
+            figure = self._workshop.figure((*made.steps, *self._behind(segment)))
+            kept.append((made, figure))
+            if not reaches or wanted.figure is None or self._is_near(figure, wanted.at):
+                break
+            self._say(f"{figure:.4g} where {wanted.figure:.4g} was expected: corrected")
+            aim = aim.scaled(wanted.figure / figure)
+        if kept:
+            return min(kept, key=lambda each: self._distance(each[1]))[0]
+        return self._turned_back(segment, segment.turned, before, tried[-1])
+
+    def _needed(self, turned: Turned, before: Made, aim: Aim) -> Position:
+        """Found without training. Left out where the target is reached so, or nothing can be."""
+        behind = untrained(self._passes[turned.place :])
+
+        def figure(at: float | None) -> float | None:
+            return self._probed(turned, at, (*before.steps, *turned.untrained_at(at), *behind))
+
+        off = figure(None)
+        if off is not None and off <= aim.high:
+            return Position(None, off)
+        found = weakest_reaching(figure, turned.dial, aim, off, turned.rounded)
+        if found is None:
+            self._short.append(f"{turned.step.use} is not possible here")
+            return Position(None, off)
+        if found.figure is not None and found.figure > aim.high:
+            strongest = f"{turned.step.use} at {found.at:g}, its strongest"
+            self._short.append(f"{strongest}, gives {found.figure:.4g}")
+        return found
+
+    def _probed(self, turned: Turned, at: float | None, steps: Steps) -> float | None:
+        where = f"without {turned.step.use}" if at is None else f"{turned.step.use} at {at:g}"
+        try:
+            figure = self._workshop.figure(steps)
+        except CannotBeMade as error:
+            self._say(f"{where}: {error}")
+            return None
+        self._say(f"{where}: {self._target.metric} {figure:.4g}, untrained")
+        return figure
+
+    def _train(self, segment: Segment, at: float | None, before: Made, share: float) -> Made:
+        """Up to the step that loses more than that share of what may be lost."""
+        made = before
+        if segment.turned is not None:
+            made = self._judge.turned(segment.turned, at, made, share)
+        for each in segment.fixed:
+            if made.kept:
+                made = self._judge.added(each, made, share)
+        return made
+
+    def _turned_back(
+        self, segment: Segment, turned: Turned, before: Made, too_strong: float | None
+    ) -> Made:
+        share = self._share(segment)
+        kept: list[Made] = []
+
+        def is_kept(at: float) -> bool:
+            made = self._train(segment, at, before, share)
+            kept.extend([made] if made.kept else [])
+            return made.kept
+
+        if too_strong is not None:
+            self._short.append(f"{turned.step.use} at {too_strong:g} lost too much")
+            strongest_kept(is_kept, turned.dial, too_strong, turned.rounded)
+        if kept:
+            return kept[-1]
+        return self._or_nothing(self._train(segment, None, before, share))
+
+    def _or_nothing(self, made: Made) -> Made:
+        if made.kept:
+            return made
+        raise _NothingFits(f"{made.seen}, at most {self._target.max_accuracy_drop:g} may be")
+
+    def _share(self, segment: Segment) -> float:
+        """Of what may be lost: the same again for each dial, so that something is left."""
+        return segment.number / self._segments[-1].number
+
+    def _behind(self, segment: Segment) -> Steps:
+        last = segment.fixed[-1] if segment.fixed else segment.turned
+        return untrained(self._passes[last.place :]) if last else ()
+
+    def _is_near(self, figure: float, at: float | None) -> bool:
+        """Nothing is weaker than left out."""
+        at_least = 0.0 if at is None else _LOWEST_SHARE * self._target.limit
+        return at_least <= figure <= self._target.limit
+
+    def _distance(self, figure: float) -> tuple[bool, float]:
+        return figure > self._target.limit, abs(self._target.limit - figure)
+
+    def _outcome(self, made: Made) -> Outcome:
+        figure = self._workshop.figure(made.steps)
+        reached = figure <= self._target.limit
+        verdict = (
+            f"target {self._target} {'reached' if reached else 'not reached'}: {figure:.4g} with "
+            f"{made.lost:.4f} lost on validation_data(), at most "
+            f"{self._target.max_accuracy_drop:g} allowed"
+        )
+        if not reached and self._short:
+            verdict += f"; {'; '.join(dict.fromkeys(self._short))}"
+        self._say(verdict)
+        return Outcome(made.steps, reached, verdict, self._judge.attempts)

@@ -1,0 +1,97 @@
+"""A pipeline's passes, those that are turned and those that are taken as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trimtab.compress.passes import PassConfig, load_pass
+from trimtab.compress.passes.base import Dial
+from trimtab.compress.progressive.workshop import Steps
+from trimtab.project import PassStep, Target
+
+_EPOCHS = "epochs"
+_DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """``place``: in the recipe, from 1."""
+
+    step: PassStep
+    config: type[PassConfig]
+    place: int
+
+    @property
+    def trains(self) -> bool:
+        return bool(self.step.settings.get(_EPOCHS, 0))
+
+    @property
+    def untrained(self) -> PassStep:
+        """What has the same size and speed, and nothing learnt."""
+        return self._with({_EPOCHS: 0}) if self.trains else self.step
+
+    def _with(self, settings: dict[str, Any]) -> PassStep:
+        config = self.config.model_validate({**self.step.settings, **settings})
+        return PassStep(self.step.use, config.model_dump(mode="json", exclude_none=True))
+
+
+@dataclass(frozen=True)
+class Turned(Fixed):
+    dial: Dial
+
+    def at(self, position: float | None) -> Steps:
+        """None leaves the pass out."""
+        return () if position is None else (self._with({self.dial.setting: position}),)
+
+    def untrained_at(self, position: float | None) -> Steps:
+        return tuple(replace(self, step=each).untrained for each in self.at(position))
+
+    def rounded(self, position: float) -> float:
+        """To what a recipe is written with."""
+        if self.config.model_fields[self.dial.setting].annotation is int:
+            return round(position)
+        return round(position, _DECIMALS)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A pass that is turned with those behind it that are not; the first may have none to turn.
+
+    ``number``: of its dial, from 1.
+    """
+
+    turned: Turned | None
+    fixed: tuple[Fixed, ...]
+    number: int
+
+
+def load_passes(steps: Sequence[PassStep], target: Target) -> tuple[Fixed, ...]:
+    """Raises PassRejected for a pass that is unavailable."""
+    found: list[Fixed] = []
+    for index, step in enumerate(steps):
+        made = load_pass(step.use)
+        if made.dial is not None and index in target.turned:
+            found.append(Turned(step, made.config, index + 1, made.dial))
+        else:
+            found.append(Fixed(step, made.config, index + 1))
+    return tuple(found)
+
+
+def segments(passes: Iterable[Fixed]) -> tuple[Segment, ...]:
+    found: list[Segment] = []
+    for each in passes:
+        number = found[-1].number if found else 0
+        if isinstance(each, Turned):
+            found.append(Segment(each, (), number + 1))
+        elif not found:
+            found.append(Segment(None, (each,), number))
+        else:
+            found[-1] = replace(found[-1], fixed=(*found[-1].fixed, each))
+    return tuple(found)
+
+
+def untrained(passes: Iterable[Fixed]) -> Steps:
+    """With those that are turned left out."""
+    return tuple(each.untrained for each in passes if not isinstance(each, Turned))
