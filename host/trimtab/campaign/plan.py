@@ -40,13 +40,14 @@ class Choices:
     """``runtimes`` empty: the preferred one for each format. ``base`` holds everything else.
 
     ``or_preferred``: a format that none of ``runtimes`` reads is run by the preferred one for it,
-    instead of failing with the reason.
+    instead of failing with the reason. ``first_only``: one runtime alone is wanted.
     """
 
     base: MeasurementSettings
     runtimes: tuple[str, ...] = ()
     or_preferred: bool = False
     threads: tuple[int, ...] = (1,)
+    first_only: bool = False
 
 
 def plan_arms(
@@ -57,6 +58,7 @@ def plan_arms(
     for candidate in candidates:
         asked = () if candidate.is_reference else choices.runtimes
         runtimes = _runtimes(candidate.artifact.format, asked, choices.or_preferred, info)
+        runtimes = runtimes[:1] if choices.first_only else runtimes
         for runtime in runtimes:
             for threads in choices.threads[:1] if candidate.is_reference else choices.threads:
                 name = candidate.label

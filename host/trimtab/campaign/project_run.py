@@ -13,6 +13,7 @@ from trimtab.campaign.choice import choose
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.session import local_agent_state, measure_into, select_devices
+from trimtab.campaign.target_device import devices_of
 from trimtab.campaign.up_to_date import Build, check_build, keep_build, now_ns
 from trimtab.campaign.watching import watched
 from trimtab.export.variants import build_variants
@@ -86,7 +87,12 @@ def _build(
     with watched() as seen:
         task = _load_task(project)
         check_corruptions(task, project.robustness.corruptions)
-        variants = tuple(build_variants(task, project.variants, folder, say, opset=project.opset))
+        devices = devices_of(task, project.measure, project.devices, say)
+        variants = tuple(
+            build_variants(
+                task, project.variants, folder, say, opset=project.opset, devices=devices
+            )
+        )
     given = task.files if isinstance(task, FileTask) else (task.path,)
     warning = keep_build(Build(project, started_ns, seen, given, variants), folder)
     if warning:

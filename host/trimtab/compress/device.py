@@ -23,5 +23,6 @@ class TargetDevice(Protocol):
         """Milliseconds an inference, by the operators' names in the file."""
 
 
-# By a selector as a project's [devices] has it, which must name one device.
+# By a selector as a project's [devices] has it, which must name one device; an empty one stands for
+# the project's own. Raises PassRejected otherwise.
 Devices = Callable[[str], TargetDevice]

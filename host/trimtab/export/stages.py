@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.compress.cache import Cache, arrays_digest, content_key, copy_with_companions
+from trimtab.compress.device import Devices
 from trimtab.compress.layers_file import read_layers
 from trimtab.compress.model_cache import apply_or_fetch
 from trimtab.compress.passes import ModelContext, ModelFile
@@ -53,9 +54,11 @@ class Stages:
         cache_dir: Path,
         progress: Callable[[str], None] = lambda line: None,
         opset: int | None = None,
+        devices: Devices | None = None,
     ) -> None:
         self._task = task
         self._opset = opset
+        self._devices = devices
         self._cache = Cache(cache_dir)
         self._progress = progress
         self._prepared: dict[str, _Prepared] = {}
@@ -70,7 +73,7 @@ class Stages:
     ) -> Made:
         """Writes ``target``. Raises PassRejected, ExportFailed, UserError."""
         recipe = recipe_of(steps, model_format)
-        context = ModelContext(self._task, scratch, self._progress)
+        context = ModelContext(self._task, scratch, self._progress, devices=self._devices)
         exporter = load_exporter(model_format, self._opset)
         prepared = self._prepare(recipe.on_model, context)
         source = ModelFile(scratch / f"exported{exporter.suffix}", model_format)

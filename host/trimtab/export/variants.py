@@ -49,18 +49,22 @@ def build_variants(
 
     Files are written to ``out_dir`` as NAME.SUFFIX; what was made before comes from ``cache_dir``
     (else ``out_dir/.cache``). A model file is the float variant, in its own format alone.
-    ``opset``: of ONNX files. ``devices``: to measure on, for those with a target.
-    Raises UserError where the task's model itself cannot be made.
+    ``opset``: of ONNX files. ``devices``: to measure on while variants are made. Raises UserError
+    where the task's model itself cannot be made.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    stages = _stages(task, cache_dir or out_dir / ".cache", progress, opset)
+    stages = _stages(task, cache_dir or out_dir / ".cache", progress, opset, devices)
     builder = _Builder(Bench(task, stages, devices), out_dir, progress)
     wanted = [VariantPlan(FLOAT, _float_formats(task, plans), ()), *plans]
     return [made for plan in wanted for name in plan.formats for made in builder.all_of(plan, name)]
 
 
 def _stages(
-    task: Task | FileTask, cache_dir: Path, progress: Progress, opset: int | None
+    task: Task | FileTask,
+    cache_dir: Path,
+    progress: Progress,
+    opset: int | None,
+    devices: Devices | None,
 ) -> Stages | FileStages:
     if isinstance(task, FileTask):
         need_compress("compressing a model file", *_FILE_MODULES[task.format])
@@ -73,7 +77,7 @@ def _stages(
     need_compress("compressing a model", "torch")
     progress("making the task's model")
     _ = task.model
-    return Stages(task, cache_dir, progress, opset)
+    return Stages(task, cache_dir, progress, opset, devices)
 
 
 def _float_formats(task: Task | FileTask, plans: Sequence[VariantPlan]) -> tuple[str, ...]:

@@ -67,13 +67,13 @@ class FakeWorkshop:
         return 0.9 - sum(lost)
 
     def _figure(self, steps: Sequence[PassStep]) -> float:
-        figure = 10.0 * self.noise()
+        figure: float = 10.0 * self.noise()
         for step in steps:
-            figure *= 1 - step.settings.get("amount", 0)
-            figure *= step.settings.get("bits", 32) / 32 if "bits" in step.settings else 1
-            figure *= 0.25 if step.use == "int8" else 1
+            figure *= float(1 - step.settings.get("amount", 0))
+            figure *= float(step.settings.get("bits", 32) / 32)
+            figure *= 0.25 if step.use == "int8" else 1.0
         is_trained = any(step.settings.get("epochs") for step in steps)
-        return float(figure * (self.only_trained if is_trained else 1))
+        return figure * (self.only_trained if is_trained else 1.0)
 
 
 def _words(step: PassStep) -> str:
