@@ -65,6 +65,9 @@ METRICS: dict[str, MetricInfo] = {
         _positive("power_mean_w", "W", "lower", "mean power while measuring"),
         _not_negative("size_mb", "MB", "lower", "the artifact's files"),
         _not_negative("download_mb", "MB", "lower", "the artifact as an update, zstd-compressed"),
+        _not_negative("parameters", "", "lower", "of the model, shared ones counted once"),
+        _not_negative("macs", "", "lower", "multiply-accumulates of one sample"),
+        MetricInfo("sparsity", "fraction", "higher", "parameters that are zero", 0.0, 1.0),
         MetricInfo(
             "accuracy", "fraction", "higher", "the task's metric through the runtime", 0.0, 1.0
         ),

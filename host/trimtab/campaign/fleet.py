@@ -19,6 +19,7 @@ from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.measure.accuracy import MetricFunction
 from trimtab.measure.agreement import Reference
 from trimtab.measure.derive import with_derived
+from trimtab.measure.model_figures import with_model_figures
 from trimtab.measure.robustness import with_robustness
 from trimtab.measure.segments import segmented
 from trimtab.measure.summarize import Scoring, build_result
@@ -105,7 +106,7 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
     is_scored = evaluation is not None and evaluation.has_targets
     scoring = Scoring(evaluation, campaign.metric) if evaluation and is_scored else None
     parts = [segmented(each.raw, evaluation) for each in measured]
-    results = [
+    built = [
         build_result(
             part.raw,
             each.request.artifact,
@@ -116,6 +117,10 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
             job_id=each.job_id,
         )
         for each, part in zip(measured, parts, strict=True)
+    ]
+    facts = {(each.variant, each.artifact.sha256): each.facts for each in campaign.candidates}
+    results = [
+        with_model_figures(each, facts.get((each.variant, each.artifact.sha256))) for each in built
     ]
     derived = with_derived(results, scoring, reference=campaign.reference)
     return list(with_robustness(derived, scoring, [part.corrupted for part in parts]))

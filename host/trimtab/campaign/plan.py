@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo
-from trimtab.records import Artifact, MeasurementSettings
+from trimtab.records import Artifact, MeasurementSettings, ModelFacts
 
 # What reads a format where the user names no runtime; the first that the device has is taken.
 PREFERRED_RUNTIMES: dict[str, tuple[str, ...]] = {
@@ -29,6 +29,7 @@ class Candidate:
     artifact: Artifact
     variant: str | None = None
     is_reference: bool = False
+    facts: ModelFacts | None = None
 
     @property
     def label(self) -> str:

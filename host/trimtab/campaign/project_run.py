@@ -156,7 +156,11 @@ def _corruption_plan(project: Project) -> CorruptionPlan:
 
 def _candidates(variants: Sequence[Variant]) -> tuple[Candidate, ...]:
     return tuple(
-        Candidate(variant.artifact, variant.name)
+        Candidate(
+            variant.artifact,
+            variant.name,
+            facts=variant.origin.facts if variant.origin is not None else None,
+        )
         for variant in variants
         if variant.artifact is not None
     )

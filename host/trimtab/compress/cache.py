@@ -33,6 +33,9 @@ _TOOLS = (
     "torchao",
     "openvino",
     "numpy",
+    "torch-pruning",
+    "tensorly",
+    "scikit-learn",
 )
 
 

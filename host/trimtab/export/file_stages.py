@@ -15,11 +15,14 @@ from trimtab.compress.pipeline import Recipe, apply_to_artifact, recipe_of
 from trimtab.compress.quiet import quiet
 from trimtab.export.base import Exporter, ExportFailed, one_line
 from trimtab.export.file_facts import is_quantized
+from trimtab.export.file_weights import file_facts
+from trimtab.export.origin import Origins
 from trimtab.export.plain_files import plain
 from trimtab.export.registry import load_exporter
 from trimtab.export.stages import Made, checked
 from trimtab.export.verify import SAMPLE_COUNT, Reference
 from trimtab.project import PassStep
+from trimtab.records import Origin
 from trimtab.task import NEEDS_THE_MODEL, FileTask
 
 
@@ -35,6 +38,7 @@ class FileStages:
         self._progress = progress
         self._task = task
         self._cache = Cache(cache_dir)
+        self._origins = Origins(task)
 
     @property
     def cache_folder(self) -> Path:
@@ -54,19 +58,26 @@ class FileStages:
         self._check(recipe)
         as_it_is = f"{task.path.name} as it is, byte for byte"
         verified = f"verified: {self._verified()}"
+        context = PassContext(task, scratch, self._progress)
         if not recipe.on_artifact:
             _copy_with_its_data(ModelFile(task.path, task.format), target)
-            return Made(target, (as_it_is, verified))
+            origin = self._origin(recipe, context, target)
+            return Made(target, (as_it_is, verified), origin=origin)
         exporter, reference = self._exporter, self._reference
         final, done = apply_to_artifact(
             recipe.on_artifact,
             self._source(scratch),
-            PassContext(task, scratch, self._progress),
+            context,
             self._cache,
             lambda path: checked(exporter, path, reference),
         )
         copy_whole(final.path, target)
-        return Made(target, (as_it_is, verified, *done), read_layers(final.path))
+        origin = self._origin(recipe, context, target)
+        return Made(target, (as_it_is, verified, *done), read_layers(final.path), origin)
+
+    def _origin(self, recipe: Recipe, context: PassContext, made: Path) -> Origin:
+        facts = file_facts(made, self._task.format)
+        return self._origins.of(recipe, self._task.format, context, facts=facts)
 
     def _check(self, recipe: Recipe) -> None:
         on_model = [each.step.use for each in recipe.on_model]

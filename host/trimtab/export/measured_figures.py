@@ -11,10 +11,18 @@ from trimtab_protos.digest import digest_file
 
 from trimtab.artifact_files import companions
 from trimtab.compress.device import TargetDevice
-from trimtab.compress.passes import ModelFile, PassRejected
+from trimtab.compress.passes import PassRejected
+from trimtab.export.stages import Made
+from trimtab.external_data import external_data_locations
 
-Figure = Callable[[ModelFile], float]
+Figure = Callable[[Made], float]
 _MOST_TRIES = 3
+
+
+def files_of(made: Made) -> tuple[Path, ...]:
+    path = made.path
+    data = (path.parent / name for name in external_data_locations(path))
+    return (path, *companions(path), *data)
 
 
 class NotMeasured(Exception):
@@ -53,24 +61,24 @@ class MeasuredFigure:
     """Raises NotMeasured where the device gives no valid figure, time and again."""
 
     metric: str
+    model_format: str
     device: TargetDevice
     journal: Journal
 
-    def __call__(self, model: ModelFile) -> float:
-        files = (*model.files, *companions(model.path))
-        digests = " ".join(digest_file(path).sha256 for path in files)
+    def __call__(self, made: Made) -> float:
+        digests = " ".join(digest_file(path).sha256 for path in files_of(made))
         key = f"{self.metric} {self.device.name} {digests}"
         figure = self.journal.get(key)
         if figure is None:
-            figure = self._measured(model)
+            figure = self._measured(made)
             self.journal.keep(key, figure)
         return figure
 
-    def _measured(self, model: ModelFile) -> float:
+    def _measured(self, made: Made) -> float:
         reason = ""
         for _ in range(_MOST_TRIES):
             try:
-                return self.device.figure(model.path, model.format, self.metric)
+                return self.device.figure(made.path, self.model_format, self.metric)
             except PassRejected as error:  # a machine that is busy now may not be so in a while
                 reason = str(error)
         raise NotMeasured(f"no {self.metric} on {self.device.name}: {reason}")

@@ -8,23 +8,27 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from trimtab.artifact_files import companions, compressed_size, suffix_of
+from trimtab.artifact_files import compressed_size, suffix_of
 from trimtab.compress.cache import content_key
 from trimtab.compress.device import Devices
-from trimtab.compress.passes import ModelFile, PassRejected
+from trimtab.compress.passes import PassRejected
 from trimtab.compress.progressive import CannotBeMade, Outcome, Pipeline, load_passes
 from trimtab.compress.quiet import quiet
 from trimtab.compress.validation import score_of
 from trimtab.export.base import ExportFailed
 from trimtab.export.file_stages import FileStages
-from trimtab.export.measured_figures import Figure, Journal, MeasuredFigure
+from trimtab.export.measured_figures import Figure, Journal, MeasuredFigure, files_of
 from trimtab.export.registry import load_exporter
-from trimtab.export.stages import Stages
+from trimtab.export.stages import Made, Stages
 from trimtab.project import PassStep, Target, VariantPlan
 from trimtab.task import FileTask, Task
 
 Say = Callable[[str], None]
 _BYTES_IN_MB = 1e6
+_SIZES: dict[str, Callable[[Path], int]] = {
+    "size_mb": lambda path: path.stat().st_size,
+    "download_mb": compressed_size,
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Bench:
         if not task.provides("validation_data") or not isinstance(task, Task):
             raise PassRejected(f"a target needs {task.lacks('validation_data')}")
         journal = Journal(stages.cache_folder / "pipelines" / f"{plan.name}.{model_format}.json")
-        figure = _figure(target, self.devices, journal)
+        figure = _figure(target, model_format, self.devices, journal)
         passes = load_passes(plan.passes, target)
         with tempfile.TemporaryDirectory(prefix="trimtab-") as scratch:
             workshop = FileWorkshop(task, stages, model_format, figure, Path(scratch))
@@ -55,24 +59,24 @@ def _said(say: Say, name: str, text: str) -> None:
     say(f"{name}: {text}")
 
 
-def _figure(target: Target, devices: Devices | None, journal: Journal) -> Figure:
+def _figure(target: Target, model_format: str, devices: Devices | None, journal: Journal) -> Figure:
     if target.on is None:
-        return _size_mb if target.metric == "size_mb" else _download_mb
+        return partial(_counted, target.metric)
     if devices is None:
         raise PassRejected(f"{target.metric} is measured on a device, and there is none here")
-    return MeasuredFigure(target.metric, devices(target.on), journal)
+    return MeasuredFigure(target.metric, model_format, devices(target.on), journal)
 
 
-def _size_mb(model: ModelFile) -> float:
-    return sum(path.stat().st_size for path in _files(model)) / _BYTES_IN_MB
-
-
-def _download_mb(model: ModelFile) -> float:
-    return sum(compressed_size(path) for path in _files(model)) / _BYTES_IN_MB
-
-
-def _files(model: ModelFile) -> tuple[Path, ...]:
-    return (*model.files, *companions(model.path))
+def _counted(metric: str, made: Made) -> float:
+    """Of the file, or of the model in it. Raises CannotBeMade where it cannot be counted."""
+    if metric in _SIZES:
+        return sum(_SIZES[metric](path) for path in files_of(made)) / _BYTES_IN_MB
+    facts = made.origin.facts if made.origin else None
+    count = getattr(facts, metric, None)
+    if count is None:
+        reason = facts.unknown.get(metric, "not counted") if facts else "not counted"
+        raise CannotBeMade(f"{metric} is unknown: {reason}")
+    return float(count)
 
 
 class FileWorkshop:
@@ -91,14 +95,14 @@ class FileWorkshop:
         self._exporter = load_exporter(model_format)
         self._figure = figure
         self._scratch = scratch
-        self._files: dict[str, ModelFile] = {}
+        self._files: dict[str, Made] = {}
         self._figures: dict[str, float] = {}
         self._scores: dict[str, float] = {}
 
     def figure(self, steps: Sequence[PassStep]) -> float:
         key = _key(steps)
         if key not in self._figures:
-            self._figures[key] = self._figure(self._file(steps, key))
+            self._figures[key] = self._figure(self._made(steps, key))
         return self._figures[key]
 
     def score(self, steps: Sequence[PassStep]) -> float:
@@ -107,20 +111,20 @@ class FileWorkshop:
             inputs, _ = self._task.validation
             named = dict(zip(self._task.input_names, inputs, strict=True))
             with quiet():
-                outputs = self._exporter.run(self._file(steps, key).path, named)
+                outputs = self._exporter.run(self._made(steps, key).path, named)
             self._scores[key] = score_of(outputs, self._task)
         return self._scores[key]
 
-    def _file(self, steps: Sequence[PassStep], key: str) -> ModelFile:
+    def _made(self, steps: Sequence[PassStep], key: str) -> Made:
         if key not in self._files:
             folder = self._scratch / key
             folder.mkdir()
             target = folder / f"model{suffix_of(self._exporter.format)}"
             try:
-                self._stages.make(steps, self._exporter.format, target, folder)
+                made = self._stages.make(steps, self._exporter.format, target, folder)
             except (PassRejected, ExportFailed) as error:
                 raise CannotBeMade(str(error)) from error
-            self._files[key] = ModelFile(target, self._exporter.format)
+            self._files[key] = made
         return self._files[key]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,12 @@ from trimtab.compress.quiet import quiet
 from trimtab.export.base import Exporter, ExportFailed, ExportRequest
 from trimtab.export.fingerprint import model_fingerprint
 from trimtab.export.onnx_opset import settle
+from trimtab.export.origin import Origins, facts_in_file, float_fingerprint
 from trimtab.export.registry import load_exporter
 from trimtab.export.torch_words import export_reason
 from trimtab.export.verify import Reference, reference_outputs
 from trimtab.project import PassStep
-from trimtab.records import LayerChoice
+from trimtab.records import LayerChoice, ModelFacts, Origin
 from trimtab.task import Task, seed_everything
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Made:
     path: Path
     lineage: tuple[str, ...]
     layers: tuple[LayerChoice, ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class _Prepared:
     lineage: tuple[str, ...]
     fingerprint: str
     reference: Reference
+    facts: ModelFacts
 
 
 class Stages:
@@ -61,6 +65,7 @@ class Stages:
         self._devices = devices
         self._cache = Cache(cache_dir)
         self._progress = progress
+        self._origins = Origins(task, opset)
         self._prepared: dict[str, _Prepared] = {}
         self._failed_exports: dict[str, ExportFailed] = {}
 
@@ -89,15 +94,27 @@ class Stages:
             settle(final.path)
         copy_with_companions(final.path, target)
         lineage = (*prepared.lineage, *exported, *done)
-        return Made(target, lineage, read_layers(final.path))
+        facts = prepared.facts
+        if recipe.on_artifact:
+            facts = facts_in_file(facts, final.path, model_format)
+        origin = self._origins.of(recipe, model_format, context, self._float_fingerprint, facts)
+        return Made(target, lineage, read_layers(final.path), origin)
+
+    @cached_property
+    def _float_fingerprint(self) -> str:
+        return float_fingerprint(self._task)
 
     def _prepare(self, steps: Sequence[ModelStep], context: ModelContext) -> _Prepared:
+        from trimtab.compress.model_facts import model_facts
+
         key = repr([each.step.as_data() for each in steps])
         if key not in self._prepared:
             model, lineage = self._modelled(steps, context)
             fingerprint = self._fingerprint(model)
             reference = reference_outputs(model, self._task)
-            self._prepared[key] = _Prepared(model, lineage, fingerprint, reference)
+            with quiet():
+                facts = model_facts(model, self._task.example_inputs)
+            self._prepared[key] = _Prepared(model, lineage, fingerprint, reference, facts)
         return self._prepared[key]
 
     def _modelled(
@@ -105,10 +122,8 @@ class Stages:
     ) -> tuple[nn.Module, tuple[str, ...]]:
         if not steps:
             return self._task.model, ()
-        try:
-            with quiet():
-                fingerprint = model_fingerprint(self._task.model, self._task.example_inputs)
-        except Exception:  # the pass itself says better what torch.export refuses, or does without
+        fingerprint = self._float_fingerprint
+        if not fingerprint:  # the pass itself says better what torch.export refuses
             return apply_to_model(steps, self._task.model, context)
         return apply_or_fetch(steps, self._task.model, fingerprint, context, self._cache)
 

@@ -59,6 +59,21 @@ def build_variants(
     return [made for plan in wanted for name in plan.formats for made in builder.all_of(plan, name)]
 
 
+def build_variant(
+    task: Task | FileTask,
+    plan: VariantPlan,
+    out_dir: Path,
+    cache_dir: Path,
+    progress: Progress = lambda line: None,
+    opset: int | None = None,
+    devices: Devices | None = None,
+) -> Variant:
+    """The plan's in its first format, and no other."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    stages = _stages(task, cache_dir, progress, opset, devices)
+    return _Builder(Bench(task, stages, devices), out_dir, progress).build(plan, plan.formats[0])
+
+
 def _stages(
     task: Task | FileTask,
     cache_dir: Path,
@@ -95,7 +110,7 @@ class _Builder:
     def all_of(self, plan: VariantPlan, model_format: str) -> list[Variant]:
         """With a target: also what was made on the way to it."""
         if plan.target is None:
-            return [self._build(plan, model_format)]
+            return [self.build(plan, model_format)]
         self._progress(f"{plan.name}: {model_format}")
         try:
             outcome = self._bench.reach(plan, plan.target, model_format, self._progress)
@@ -113,18 +128,25 @@ class _Builder:
     def _noted(
         self, name: str, steps: tuple[PassStep, ...], model_format: str, note: str
     ) -> Variant:
-        variant = self._build(VariantPlan(name, (model_format,), steps), model_format)
+        variant = self.build(VariantPlan(name, (model_format,), steps), model_format)
         return replace(variant, lineage=(*variant.lineage, note))
 
-    def _build(self, plan: VariantPlan, model_format: str) -> Variant:
+    def build(self, plan: VariantPlan, model_format: str) -> Variant:
         self._progress(f"{plan.name}: {model_format}")
         try:
             made = self._make(plan.passes, model_format, plan.name + suffix_of(model_format))
             artifact = artifact_from_file(made.path)
         except Exception as error:  # passes and converters raise anything; the others go on
             return self._failed(plan, model_format, error)
-        recipe = _recipe(plan)
-        return Variant(plan.name, model_format, recipe, made.lineage, artifact, layers=made.layers)
+        return Variant(
+            plan.name,
+            model_format,
+            _recipe(plan),
+            made.lineage,
+            artifact,
+            layers=made.layers,
+            origin=made.origin,
+        )
 
     def _failed(self, plan: VariantPlan, model_format: str, error: Exception) -> Variant:
         reason = _reason(error)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trimtab.measure import agreement, robustness
+from trimtab.measure import agreement, model_figures, robustness
 from trimtab.measure.derive import with_derived
 from trimtab.measure.summarize import build_result
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
 from trimtab.records import Result
 
-# The outputs of the models are not recorded: what came of them stays as it was written down.
-_FROM_OUTPUTS = (
+# Outputs and models are not recorded: what came of them stays as it was written down.
+_NOT_FROM_SAMPLES = (
+    *model_figures.FIGURES,
     "accuracy",
     "accuracy_drop",
     "accuracy_retention",
@@ -51,6 +52,6 @@ def _with_recorded(new: Result, old: Result) -> Result:
     recorded = [check for check in old.checks if check.name in _CHECKS_OF_OUTPUTS]
     checks = (*own, *recorded)
     figures = {**new.metrics}
-    figures |= {name: old.metrics[name] for name in _FROM_OUTPUTS if name in old.metrics}
+    figures |= {name: old.metrics[name] for name in _NOT_FROM_SAMPLES if name in old.metrics}
     metrics = {name: judged(name, figures[name], checks) for name in METRICS if name in figures}
     return replace(new, metrics=metrics, checks=checks, robustness=old.robustness)

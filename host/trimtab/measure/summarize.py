@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trimtab.measure import accuracy, stats, sustained
 from trimtab.measure.memory import memory_figures
+from trimtab.measure.model_figures import model_figures
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
 from trimtab.records import (
@@ -61,6 +62,7 @@ def summarize(
     figures |= memory_figures(raw)
     figures |= {name: _absent(raw, name, "the device reported no energy") for name in _ENERGY}
     figures |= _sizes(artifact)
+    figures |= model_figures()
     figures["accuracy"] = _accuracy(raw, scoring)
     checks = _all_checks(raw, settings)
     return {name: judged(name, figures[name], checks) for name in METRICS if name in figures}

@@ -8,7 +8,9 @@ from dataclasses import replace
 from trimtab.records import Check, Metric
 
 # Facts about the files: no check made on a device speaks of them.
-FILE_METRICS = frozenset({"size_mb", "download_mb", "compression_ratio"})
+FILE_METRICS = frozenset(
+    {"size_mb", "download_mb", "compression_ratio", "parameters", "macs", "sparsity"}
+)
 # What a figure is computed from, where that goes by another name.
 _COMPUTED_FROM = {
     "throughput_per_s": "latency_mean_ms",

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from trimtab.metrics import METRICS
 
-_OF_THE_FILE = ("size_mb", "download_mb")
+_COUNTED = ("size_mb", "download_mb", "parameters", "macs")
 _ON_A_DEVICE = ("latency_", "memory_", "energy_", "power_", "load_", "first_inference_")
 # Of scenarios and accelerators that a project's other settings must ask for first.
 _NOT_ALONE = ("latency_sustained_ms", "memory_accelerator_mb", "memory_arena_mb")
 MEASURED_TARGETS = tuple(
     name for name in METRICS if name.startswith(_ON_A_DEVICE) and name not in _NOT_ALONE
 )
-TARGETS = (*_OF_THE_FILE, *MEASURED_TARGETS)
+TARGETS = (*_COUNTED, *MEASURED_TARGETS)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,12 @@ from trimtab.records.measured import (
     SensorSeries,
     TensorInfo,
 )
+from trimtab.records.origin import (
+    ModelFacts,
+    Origin,
+    SourceFile,
+    StepData,
+)
 from trimtab.records.results import (
     DeviceRef,
     Metric,
@@ -65,8 +71,10 @@ __all__ = [
     "LayerChoice",
     "MeasurementSettings",
     "Metric",
+    "ModelFacts",
     "NotChosen",
     "Objective",
+    "Origin",
     "Outcome",
     "Provenance",
     "RawArm",
@@ -76,6 +84,8 @@ __all__ = [
     "Robustness",
     "Run",
     "SensorSeries",
+    "SourceFile",
+    "StepData",
     "Support",
     "SupportOutcome",
     "TensorInfo",

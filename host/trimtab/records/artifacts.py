@@ -12,6 +12,8 @@ import numpy.typing as npt
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure
 
+from trimtab.records.origin import Origin
+
 
 @dataclass(frozen=True)
 class ArtifactFile:
@@ -70,7 +72,8 @@ class Variant:
     ``name`` is unique within (name, format). ``recipe`` holds the passes with all their settings as
     plain data; an empty recipe is the float model. ``lineage`` is what was done, a sentence a step.
     ``failure`` says why there is no artifact (a format that cannot carry the scheme, say).
-    ``layers``: where a pass chose each layer's precision.
+    ``layers``: where a pass chose each layer's precision. ``origin`` None: it was kept before that
+    was written down, or there is no artifact.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Variant:
     artifact: Artifact | None
     failure: Failure | None = None
     layers: tuple[LayerChoice, ...] = ()
+    origin: Origin | None = None
 
     @property
     def is_float(self) -> bool:

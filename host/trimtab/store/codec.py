@@ -25,10 +25,14 @@ from trimtab.records import (
     LayerChoice,
     MeasurementSettings,
     Metric,
+    ModelFacts,
+    Origin,
     RawArm,
     RawRepeat,
     Result,
     Robustness,
+    SourceFile,
+    StepData,
     TensorInfo,
     Variant,
 )
@@ -81,7 +85,21 @@ def variant_from(document: Plain) -> Variant:
         artifact=_artifact(artifact) if artifact else None,
         failure=_failure(document["failure"]),
         layers=tuple(LayerChoice(**each) for each in document.get("layers", ())),
+        origin=_origin(document.get("origin")),
     )
+
+
+def _origin(document: Plain | None) -> Origin | None:
+    """None for a variant that was kept before origins were written down."""
+    if document is None:
+        return None
+    facts = document["facts"]
+    known = {
+        "sources": tuple(SourceFile(**each) for each in document["sources"]),
+        "data": tuple(StepData(**each) for each in document["data"]),
+        "facts": ModelFacts(**facts) if facts else None,
+    }
+    return Origin(**{**document, **known})
 
 
 def result_document(result: Result) -> Plain:

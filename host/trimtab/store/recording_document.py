@@ -35,6 +35,7 @@ from trimtab.records import (
 )
 from trimtab.store.codec import plain
 from trimtab.store.decisions import decision_document, decision_from
+from trimtab.store.recorded_origin import is_bare, origin_problem, without_folder
 
 Document = dict[str, Any]
 Array = Int64Array | Float64Array
@@ -99,6 +100,9 @@ def run_from_document(document: object, arrays: Arrays) -> Run:
     if used != set(arrays):
         raise WrongDocument("it holds samples that no result refers to")
     _check_artifacts((*(each.artifact for each in results), *(each.artifact for each in variants)))
+    for origin in (each.origin for each in variants if each.origin is not None):
+        if problem := origin_problem(origin):
+            raise WrongDocument(problem)
     decision = document["decision"]
     if decision is not None:
         for device in _valid(_Decision, decision, "decision").devices:
@@ -119,6 +123,10 @@ def _variant_document(variant: Variant) -> Document:
     document: Document = plain(dataclasses.replace(variant, artifact=artifact))
     if not variant.layers:
         del document["layers"]  # as before there were any: older versions read it
+    if variant.origin is None:
+        del document["origin"]
+    else:
+        document["origin"] = plain(without_folder(variant.origin))
     return document
 
 
@@ -280,8 +288,7 @@ def _check_artifacts(artifacts: tuple[Artifact | None, ...]) -> None:
     """Names are shown and may later be written: bare ones only."""
     for artifact in artifacts:
         for file in artifact.files if artifact is not None else ():
-            bare = file.name not in ("", ".", "..") and not re.search(r"[/\\\x00-\x1f]", file.name)
-            if not bare or str(file.path) != file.name:
+            if not is_bare(file.name) or str(file.path) != file.name:
                 raise WrongDocument(f"the artifact file {file.name[:40]!r} is not a bare name")
         if artifact is not None and not artifact.files:
             raise WrongDocument("an artifact has no file")

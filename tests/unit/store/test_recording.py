@@ -22,14 +22,18 @@ from trimtab.records import (
     LayerChoice,
     MeasurementSettings,
     Metric,
+    ModelFacts,
     NotChosen,
     Objective,
+    Origin,
     RawArm,
     Requirement,
     Result,
     Robustness,
     Run,
     SensorSeries,
+    SourceFile,
+    StepData,
     UserError,
     Variant,
 )
@@ -43,6 +47,17 @@ SAMPLES = "samples/0-0-latency_ns.npy"
 LAYERS = (
     LayerChoice("conv1", "Conv", "float", "alone in int8: 4.8 dB", 2304, 4.8, 0.271, -0.01),
     LayerChoice("fc", "Gemm", "int8", "", 2560, 36.6),
+)
+
+ORIGIN = Origin(
+    "/nowhere/project",
+    (SourceFile("model.onnx", "ab" * 32), SourceFile("../data/eval.npz", "cd" * 32)),
+    seed=7,
+    versions={"trimtab": "1.0"},
+    python="3.11.1",
+    machine="Linux x86_64",
+    data=(StepData("quantize", "ef" * 32),),
+    facts=ModelFacts(122, None, 0.25, {"macs": "it does not run"}, "file"),
 )
 
 
@@ -77,7 +92,7 @@ def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm])
     recipe = ({"use": "quantize", "scheme": "static"},)
     variants = (
         Variant("int8", "onnx", recipe, ("quantized",), chosen.artifact),
-        Variant("mixed", "onnx", recipe, ("kept",), chosen.artifact, layers=LAYERS),
+        Variant("mixed", "onnx", recipe, ("kept",), chosen.artifact, layers=LAYERS, origin=ORIGIN),
         Variant("int8", "tflite", recipe, (), None, Failure("model", "cannot be exported")),
     )
     created = "2026-01-02T03:04:05+00:00"
@@ -172,6 +187,33 @@ def test_only_a_variant_with_layers_has_the_field_that_older_versions_refuse(pat
     with zipfile.ZipFile(path) as archive:
         variants = json.loads(archive.read("run.json"))["variants"]
     assert [each["name"] for each in variants if "layers" in each] == ["mixed"]
+    assert [each["name"] for each in variants if "origin" in each] == ["mixed"]
+
+
+def test_an_origin_comes_back_without_its_folder(path: Path) -> None:
+    sources = (SourceFile("model.onnx", "ab" * 32), SourceFile("eval.npz", "cd" * 32))
+    assert read_recording(path).variants[1].origin == replace(ORIGIN, folder="", sources=sources)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"folder": "/home/someone"}, "an origin names a folder"),
+        ({"sources": []}, "or no source"),
+        ({"sources": [{"name": "../task.py", "sha256": ""}]}, "'../task.py' is not a bare name"),
+        ({"seed": "7"}, "origin.seed: Input should be a valid integer"),
+        ({"python": None}, "origin.python: Input should be a valid string"),
+    ],
+)
+def test_an_origin_that_names_a_file_of_this_machine_is_refused(
+    rewritten: Rewritten, change: Document, reason: str
+) -> None:
+    def with_change(members: Members) -> None:
+        document = json.loads(members["run.json"])
+        document["variants"][1]["origin"] |= change
+        members["run.json"] = json.dumps(document).encode()
+
+    assert reason in refusal(rewritten(with_change))
 
 
 def test_the_same_run_gives_the_same_bytes_and_no_folder(

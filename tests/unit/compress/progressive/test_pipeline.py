@@ -64,7 +64,7 @@ class FakeWorkshop:
     def score(self, steps: Sequence[PassStep]) -> float:
         self.trained.append(" ".join(_words(step) for step in steps))
         lost = (self.costs.get(s.use, 0) * s.settings.get("amount", 1) ** 3 for s in steps)
-        return 0.9 - sum(lost)
+        return 0.9 - float(sum(lost))
 
     def _figure(self, steps: Sequence[PassStep]) -> float:
         figure: float = 10.0 * self.noise()
