@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trimtab.export.base import Exporter, ExportRequest, exportable, one_line
 from trimtab.export.onnx_opset import lower
+from trimtab.export.onnx_shared_weights import merge_equal_weights
 from trimtab.onnx_session import cpu_session
 from trimtab.task import Arrays, NamedArrays, joined_runs, single_samples
 
@@ -25,6 +26,7 @@ class OnnxExporter(Exporter):
         """With an open batch dimension where the model allows it, else with a batch of 1."""
         shapes = _export_somehow(request, target)
         _strip_traces(target)
+        merge_equal_weights(target)
         if self.opset is not None:
             lower(target, self.opset)
         return f"{_described(target)}, {shapes}"
