@@ -72,7 +72,7 @@ PROBLEMS = {
     "unknown target": (
         'target = { size = "<= 1" }\n' + CUT,
         5,
-        "unknown target size (did you mean size_mb?); allowed: size_mb, download_mb, parameters, macs, latency_p50",
+        "unknown target size (did you mean size_mb?); allowed: size_mb, download_mb, parameters",
     ),
     "a metric that is no target": (
         'target = { accuracy = ">= 0.9" }\n' + CUT,

@@ -26,6 +26,7 @@ _MOST_CORRECTIONS = 3
 _LOWEST_SHARE = 0.95
 # Files are as large as they were predicted; a latency is never twice the same.
 _HIGHEST_SHARE_MEASURED = 0.99
+_HELPS = 0.99  # of the figure without a pass: what lowers it by less is not worth a loss
 
 
 class _NothingFits(Exception):
@@ -100,6 +101,9 @@ class Pipeline:
         found = weakest_reaching(figure, turned.dial, aim, off, turned.rounded)
         if found is None:
             self._short.append(f"{turned.step.use} is not possible here")
+            return Position(None, off)
+        if off is not None and found.figure is not None and found.figure > off * _HELPS:
+            self._short.append(f"{turned.step.use} does not lower {self._target.metric}")
             return Position(None, off)
         if found.figure is not None and found.figure > aim.high:
             strongest = f"{turned.step.use} at {found.at:g}, its strongest"

@@ -11,7 +11,7 @@ from trimtab.compress.passes.base import Dial
 from trimtab.compress.progressive.workshop import Steps
 from trimtab.project import PassStep, Target
 
-_EPOCHS = "epochs"
+_EPOCHS = "epochs"  # what settings begin with that make a pass train
 _DECIMALS = 3
 
 
@@ -25,12 +25,16 @@ class Fixed:
 
     @property
     def trains(self) -> bool:
-        return bool(self.step.settings.get(_EPOCHS, 0))
+        return any(self._epochs().values())
 
     @property
     def untrained(self) -> PassStep:
         """What has the same size and speed, and nothing learnt."""
-        return self._with({_EPOCHS: 0}) if self.trains else self.step
+        return self._with(dict.fromkeys(self._epochs(), 0)) if self.trains else self.step
+
+    def _epochs(self) -> dict[str, Any]:
+        settings = self.step.settings.items()
+        return {name: value for name, value in settings if name.startswith(_EPOCHS)}
 
     def _with(self, settings: dict[str, Any]) -> PassStep:
         config = self.config.model_validate({**self.step.settings, **settings})

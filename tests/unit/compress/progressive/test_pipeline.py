@@ -24,6 +24,12 @@ class PaletteConfig(PassConfig):
     epochs: int = 1
 
 
+class ZerosConfig(PassConfig):
+    share: float = 0.5
+    epochs: int = 1
+    epochs_per_step: int = 0
+
+
 class PlainConfig(PassConfig):
     epochs: int = 0
 
@@ -104,6 +110,15 @@ def test_dial_is_found_without_training_and_trained_once(limit: float) -> None:
     assert workshop.probes <= 8
 
 
+def test_no_epoch_of_any_kind_is_spent_on_looking() -> None:
+    step = PassStep("zeros", {"share": 0.5, "epochs": 0, "epochs_per_step": 3})
+    zeros = Turned(step, ZerosConfig, 1, Dial("share", 0.1, 0.9))
+    assert zeros.trains
+    assert zeros.untrained_at(0.3) == (
+        PassStep("zeros", {"share": 0.3, "epochs": 0, "epochs_per_step": 0}),
+    )
+
+
 def test_what_follows_counts_before_anything_is_turned() -> None:
     """A quarter comes from int8: only the rest is cut."""
     outcome = reach(2.0, [plain("simplify", 1), cut(place=2), plain("int8", 3, 2)], FakeWorkshop())
@@ -146,6 +161,16 @@ def test_strongest_that_does_not_suffice_is_told() -> None:
     outcome = reach(0.5, [cut()], FakeWorkshop())
     assert final_amount(outcome) == 0.9
     assert "cut at 0.9, its strongest, gives 1" in outcome.verdict
+
+
+def test_pass_that_does_not_lower_the_figure_is_left_out() -> None:
+    """Zeros in a float file, say: the strongest would only lose."""
+    step = PassStep("zeros", {"share": 0.5, "epochs": 1})
+    zeros = Turned(step, ZerosConfig, 2, Dial("share", 0.1, 0.9))
+    outcome = reach(0.5, [cut(), zeros], FakeWorkshop())
+    assert outcome.final is not None
+    assert [each.use for each in outcome.final] == ["cut"]
+    assert "zeros does not lower size_mb" in outcome.verdict
 
 
 def test_positions_that_cannot_be_made_are_not_the_end() -> None:
