@@ -22,7 +22,6 @@ Percentile = Literal["p50", "p90", "p99"]
 _BASE = MeasurementSettings(runtime="")
 DEFAULT_OBJECTIVE = Objective("latency_p50_ms")
 
-
 _LONGEST_S = 24 * 3600.0
 _SCENARIOS = ("batch_size", "rate_hz", "sustain_s")
 
@@ -58,6 +57,7 @@ class VariantTable(Settings):
     target: dict[str, str] | None = None
     on: str | None = None
     max_accuracy_drop: float | None = Field(default=None, ge=0, lt=1)
+    points: int | None = Field(default=None, ge=0, le=20)
 
 
 class DeviceSettings(Settings):

@@ -12,6 +12,7 @@ from trimtab.project.problem import Problem, unknown
 from trimtab.project.targets import MEASURED_TARGETS, TARGETS, Target
 
 DEFAULT_DROP = 0.02
+DEFAULT_POINTS = 2
 
 
 class Turnable(Protocol):
@@ -38,7 +39,8 @@ def target_of(
         raise Problem((*base, "passes"), _nothing_to_turn(table.passes, dials), _TURN_ONE)
     on = _device(table, metric, devices, base)
     drop = DEFAULT_DROP if table.max_accuracy_drop is None else table.max_accuracy_drop
-    return Target(metric, limit, turned, drop, on)
+    points = DEFAULT_POINTS if table.points is None else table.points
+    return Target(metric, limit, turned, drop, on, points)
 
 
 def check_names(plans: Sequence[VariantPlan]) -> None:
@@ -54,7 +56,7 @@ _TURN_ONE = "one pass at least that can be turned, such as prune, without that s
 
 
 def _check_alone(table: VariantTable, base: KeyPath) -> None:
-    for key in ("on", "max_accuracy_drop"):
+    for key in ("on", "max_accuracy_drop", "points"):
         if getattr(table, key) is not None:
             raise Problem(
                 (*base, key), f"{key} goes with a target", 'target = { size_mb = "<= 1" }'

@@ -21,7 +21,7 @@ class Target:
     """``turned``: the places in the recipe of the passes that are turned as far as it takes.
 
     ``on`` selects the device that measures it; None: it needs none. ``max_accuracy_drop``: below
-    the float model, on the task's validation_data().
+    the float model, on the task's validation_data(). ``points``: weaker settings that are made too.
     """
 
     metric: str
@@ -29,6 +29,7 @@ class Target:
     turned: tuple[int, ...]
     max_accuracy_drop: float
     on: str | None = None
+    points: int = 0
 
     def __str__(self) -> str:
         return f"{self.metric} <= {self.limit:g}"

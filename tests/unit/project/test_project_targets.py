@@ -55,13 +55,13 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 def test_target_of_the_file_needs_no_device(load: Load) -> None:
     (plan,) = load(HEAD + 'target = { size_mb = "<= 0.3" }\n' + CUT).variants
-    assert plan.target == Target("size_mb", 0.3, (0,), 0.02, None)
+    assert plan.target == Target("size_mb", 0.3, (0,), 0.02, None, 2)
 
 
 def test_target_that_is_measured_is_reached_on_the_selected_device(load: Load) -> None:
-    text = HEAD + 'target = { latency_p50_ms = "<= 2" }\nmax_accuracy_drop = 0\n' + CUT
+    text = HEAD + 'target = { latency_p50_ms = "<= 2" }\nmax_accuracy_drop = 0\npoints = 5\n' + CUT
     (plan,) = load(text + '[devices]\nselect = ["pi5"]\n').variants
-    assert plan.target == Target("latency_p50_ms", 2.0, (0,), 0.0, "pi5")
+    assert plan.target == Target("latency_p50_ms", 2.0, (0,), 0.0, "pi5", 5)
     (named,) = load(text.replace(CUT, 'on = "local"\n' + CUT) + "[devices]\n").variants
     assert named.target is not None
     assert named.target.on == "local"

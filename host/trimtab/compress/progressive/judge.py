@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from trimtab.compress.progressive.recipe import Fixed, Turned
@@ -15,9 +15,9 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Made:
-    """``marks`` tells the dials' positions. Not ``kept``: it lost too much, or was not possible.
+    """``at``: of the last dial; ``marks`` tells the positions of all.
 
-    ``seen``: what was, in a few words.
+    Not ``kept``: it lost too much, or was not possible. ``seen``: what was, in a few words.
     """
 
     steps: Steps
@@ -25,6 +25,11 @@ class Made:
     lost: float = 0.0
     kept: bool = True
     seen: str = ""
+    at: float | None = None
+
+
+def loss(lost: float) -> str:
+    return f"{lost:.4f} lost" if lost >= 0 else f"{-lost:.4f} gained"
 
 
 class Judge:
@@ -47,31 +52,31 @@ class Judge:
 
     def turned(self, each: Turned, at: float | None, before: Made, share: float) -> Made:
         """``share``: of the accuracy that may be lost altogether."""
-        if at is None:
-            return Made(before.steps, f"{before.marks}-off", before.lost)
-        return self._look(each, each.at(at), before, f"{before.marks}-{at:g}", share)
+        marks = f"{before.marks}-off" if at is None else f"{before.marks}-{at:g}"
+        made = replace(before, marks=marks, at=at)
+        return made if at is None else self._look(each, each.at(at), made, share)
 
     def added(self, each: Fixed, before: Made, share: float) -> Made:
-        return self._look(each, (each.step,), before, before.marks, share)
+        return self._look(each, (each.step,), before, share)
 
     @cached_property
     def _float_score(self) -> float:
         return self._workshop.score(())
 
-    def _look(self, each: Fixed, more: Steps, before: Made, marks: str, share: float) -> Made:
-        label = f"{each.place}-{each.step.use}{marks}"
+    def _look(self, each: Fixed, more: Steps, before: Made, share: float) -> Made:
+        label = f"{each.place}-{each.step.use}{before.marks}"
         steps = (*before.steps, *more)
         try:
             figure = self._workshop.figure(steps)
             lost = self._float_score - self._workshop.score(steps)
         except CannotBeMade as error:
             self._say(f"{label}: {error}")
-            return Made(steps, marks, kept=False, seen=f"{label}: {error}")
+            return replace(before, steps=steps, kept=False, seen=f"{label}: {error}")
         kept, decision = self._judged(each, lost, share * self._target.max_accuracy_drop)
-        seen = f"{self._target.metric} {figure:.4g}, {lost:.4f} lost on validation_data()"
+        seen = f"{self._target.metric} {figure:.4g}, {loss(lost)} on validation_data()"
         self._attempts[label] = Attempt(label, steps, seen, decision)
         self._say(str(self._attempts[label]))
-        return Made(steps, marks, lost, kept, f"{label}: {seen}")
+        return replace(before, steps=steps, lost=lost, kept=kept, seen=f"{label}: {seen}")
 
     def _judged(self, each: Fixed, lost: float, allowance: float) -> tuple[bool, str]:
         """What is not trained is judged with the next that is."""

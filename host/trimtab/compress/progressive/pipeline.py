@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from trimtab.compress.progressive.judge import Judge, Made
+from trimtab.compress.progressive.judge import Judge, Made, loss
 from trimtab.compress.progressive.recipe import Fixed, Segment, Turned, segments, untrained
 from trimtab.compress.progressive.search import Aim, Position, strongest_kept, weakest_reaching
 from trimtab.compress.progressive.workshop import (
@@ -52,15 +52,29 @@ class Pipeline:
         figure = self._workshop.figure(())
         self._say(f"target {self._target}: the float model has {figure:.4g}")
         made = Made((), "")
+        way: list[tuple[Made, float | None]] = []
         try:
             for segment in self._segments:
-                made = self._settle(segment, made)
+                before, made = made, self._settle(segment, made)
+                way.append((before, made.at))
             if not made.steps:
                 raise _NothingFits(f"the float model has {figure:.4g}, and no pass stayed in")
         except _NothingFits as error:
             verdict = f"target {self._target}: {error}"
             return Outcome(None, False, verdict, self._judge.attempts)
+        self._weaker_points(way)
         return self._outcome(made)
+
+    def _weaker_points(self, way: Sequence[tuple[Made, float | None]]) -> None:
+        """Of the last dial that was turned, so that what each part of the way costs can be seen."""
+        for index in reversed(range(len(way))):
+            (before, at), (segment, *behind) = way[index], self._segments[index:]
+            if at is not None and segment.turned is not None:
+                for point in segment.turned.weaker(at, self._target.points):
+                    made = self._train(segment, point, before, share=1.0)
+                    for later in behind:
+                        made = self._train(later, None, made, share=1.0) if made.kept else made
+                return
 
     def _settle(self, segment: Segment, before: Made) -> Made:
         if segment.turned is None:
@@ -174,7 +188,7 @@ class Pipeline:
         reached = figure <= self._target.limit
         verdict = (
             f"target {self._target} {'reached' if reached else 'not reached'}: {figure:.4g} with "
-            f"{made.lost:.4f} lost on validation_data(), at most "
+            f"{loss(made.lost)} on validation_data(), at most "
             f"{self._target.max_accuracy_drop:g} allowed"
         )
         if not reached and self._short:

@@ -52,6 +52,12 @@ class Turned(Fixed):
     def untrained_at(self, position: float | None) -> Steps:
         return tuple(replace(self, step=each).untrained for each in self.at(position))
 
+    def weaker(self, position: float, count: int) -> list[float]:
+        """Evenly between the weakest and the position, without either."""
+        weakest = self.dial.weakest
+        step = (position - weakest) / (count + 1)
+        return [self.rounded(weakest + index * step) for index in range(1, count + 1)]
+
     def rounded(self, position: float) -> float:
         """To what a recipe is written with."""
         if self.config.model_fields[self.dial.setting].annotation is int:

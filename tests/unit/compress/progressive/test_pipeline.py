@@ -130,6 +130,17 @@ def test_what_follows_counts_before_anything_is_turned() -> None:
     ]
 
 
+def test_weaker_settings_are_made_too_so_that_there_is_a_curve() -> None:
+    target = Target("size_mb", 2.0, (), 0.02, points=2)
+    workshop = FakeWorkshop(costs={"cut": 0.01})
+    passes = [cut(), plain("int8", 2), cut("factorize", 3)]  # the last is not needed
+    outcome = Pipeline(passes, target, workshop, lambda line: None).run()
+    whole = [each for each in outcome.attempts if len(each.steps) == 2]
+    amounts = sorted(each.steps[0].settings["amount"] for each in whole)
+    assert amounts == pytest.approx([0.1, 0.15, 0.2], abs=0.04)
+    assert final_amount(outcome) == amounts[-1]
+
+
 def test_pass_that_is_not_needed_is_left_out() -> None:
     outcome = reach(3.0, [cut(), plain("int8", 2, 1)], FakeWorkshop())
     assert final_amount(outcome) is None
