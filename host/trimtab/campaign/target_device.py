@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign, measure_fleet
+from trimtab.campaign.layer_times import export_to_profile, times_of_layers
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.session import local_agent_state, select_devices
 from trimtab.compress.device import Devices, TargetDevice
@@ -17,9 +19,13 @@ from trimtab.compress.passes import PassRejected
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.progress import Progress
 from trimtab.metrics import METRICS
+from trimtab.operator_profile import OperatorTime
 from trimtab.project import MeasureSettings
 from trimtab.records import Artifact, Result, UserError
 from trimtab.task import FileTask, Task, open_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Say = Callable[[str], None]
 _BYTES_PER_MB = 1e6
@@ -61,16 +67,26 @@ class FleetDevice:
 
     def operator_times(self, path: Path, model_format: str) -> Mapping[str, float]:
         """Milliseconds an inference, by the operators' names. Raises PassRejected."""
-        artifact = _artifact(path, model_format)
+        times: dict[str, float] = {}
+        for each in self._profiled(_artifact(path, model_format)):
+            times[each.name] = times.get(each.name, 0.0) + (each.total_ms or 0.0)
+        return times
+
+    def layer_times(self, model: nn.Module, task: Task) -> Mapping[str, float]:
+        """Milliseconds an inference, by the layers' names. Raises PassRejected."""
+        with tempfile.TemporaryDirectory(prefix="trimtab-") as scratch:
+            path = Path(scratch) / "model.onnx"
+            nodes = export_to_profile(model, task, path)
+            return times_of_layers(nodes, self._profiled(_artifact(path, "onnx")))
+
+    def _profiled(self, artifact: Artifact) -> tuple[OperatorTime, ...]:
+        """Shares of the time hold on a disturbed device too: a profile has no verdict."""
         result = self._measured(artifact, profile=True)
         profile = result.raw.profile if result.raw is not None else None
         if profile is None or profile.operators_ms is None:
             reason = (profile and profile.unavailable) or "the device sent no times"
             raise PassRejected(self._said(artifact, f"operators have no times: {reason}"))
-        times: dict[str, float] = {}
-        for each in profile.operators:
-            times[each.name] = times.get(each.name, 0.0) + (each.total_ms or 0.0)
-        return times
+        return profile.operators
 
     def _valid(self, artifact: Artifact, metric: str) -> float:
         result = self._measured(artifact, profile=False)

@@ -24,8 +24,8 @@ class OnnxExporter(Exporter):
 
     def export(self, request: ExportRequest, target: Path) -> str:
         """With an open batch dimension where the model allows it, else with a batch of 1."""
-        shapes = _export_somehow(request, target)
-        _strip_traces(target)
+        shapes = export_somehow(request, target)
+        strip_traces(target)
         merge_equal_weights(target)
         if self.opset is not None:
             lower(target, self.opset)
@@ -47,7 +47,7 @@ def _is_fixed(size: object) -> bool:
     return isinstance(size, int) and size > 0
 
 
-def _export_somehow(request: ExportRequest, target: Path) -> str:
+def export_somehow(request: ExportRequest, target: Path) -> str:
     """What became of the shapes."""
     if request.dynamic_shapes is not None:
         _export(request, request.example_inputs, request.dynamic_shapes, target)
@@ -92,7 +92,7 @@ def open_batch(request: ExportRequest) -> tuple[dict[int, Any] | None, ...]:
     return tuple({0: batch} if each.ndim else None for each in request.example_inputs)
 
 
-def _strip_traces(path: Path) -> None:
+def strip_traces(path: Path) -> None:
     """Source paths and stack traces of this machine have no business on a device."""
     import onnx
 

@@ -73,8 +73,8 @@ def _times(result: Mapping[str, Any], layers: Sequence[Operator], path: Path) ->
         return {layer.key: by_name[layer.key] for layer in layers}
     times: dict[str, float] = {}
     for kind in ("convolution", "product"):
-        wanted = [layer for layer in layers if _kind(layer.type) == kind]
-        found = [each["total_ms"] for each in operators if _kind(each["type"]) == kind]
+        wanted = [layer for layer in layers if operator_kind(layer.type) == kind]
+        found = [each["total_ms"] for each in operators if operator_kind(each["type"]) == kind]
         if len(wanted) != len(found):
             raise PassRejected(
                 f"the profile of {name} has {len(found)} operators like {kind}s, the file "
@@ -84,7 +84,8 @@ def _times(result: Mapping[str, Any], layers: Sequence[Operator], path: Path) ->
     return times
 
 
-def _kind(operator_type: str) -> str:
+def operator_kind(operator_type: str) -> str:
+    """``convolution``, ``product`` or nothing, by what runtimes call them."""
     if _CONVOLUTION.search(operator_type):
         return "convolution"
     return "product" if _PRODUCT.search(operator_type) else ""
