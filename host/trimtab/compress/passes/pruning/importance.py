@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,7 +74,10 @@ def _batch_norm_scales(model: nn.Module, couplings: Sequence[Coupling]) -> Score
 
 
 def _taylor(model: nn.Module, couplings: Sequence[Coupling], task: Task) -> Scores:
-    """How the loss would change to first order (Molchanov et al., 2019, arXiv:1906.10771)."""
+    """How the loss would change to first order (Molchanov et al., 2019, arXiv:1906.10771).
+
+    A unit is gone when the weights that read it are zero.
+    """
     import torch
 
     probe = copy.deepcopy(model).eval()
@@ -88,8 +91,7 @@ def _taylor(model: nn.Module, couplings: Sequence[Coupling], task: Task) -> Scor
             torch.autograd.backward(loss)
         products = _Sums(probe, lambda weight: weight.detach() * weight.grad)
         for each in couplings:
-            sums = products.by_tensor(each.units).items()
-            change = _mean([value.abs() for name, value in sums if products.is_matrix(name)])
+            change = torch.stack([products.over(unit.read) for unit in each.units]).abs()
             total[each.name] = total.get(each.name, torch.zeros_like(change)) + change
     if not total:
         raise PassRejected("train_data() gives no batch; give at least one")
@@ -143,6 +145,11 @@ class _Sums:
 
     def is_matrix(self, name: str) -> bool:
         return bool(self._tensors[name].ndim > 1)
+
+    def over(self, slices: Iterable[Slice]) -> Tensor:
+        import torch
+
+        return sum((self._sum(each) for each in slices), torch.zeros(()))
 
     def by_tensor(self, units: Sequence[Unit]) -> dict[str, Tensor]:
         """One sum a unit. A tensor of which some units have no part is left out."""

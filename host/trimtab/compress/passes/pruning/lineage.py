@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trimtab.compress.passes.pruning.counts import Counts
-from trimtab.compress.training import Trained
+from trimtab.compress.passes.pruning.retraining import Retrained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,7 @@ class Facts:
     after: Counts
     changed: Widths
     whole: tuple[tuple[str, str], ...]
-    trained: tuple[Trained, ...]
+    trained: tuple[Retrained, ...]
 
 
 def changed_widths(before: nn.Module, after: nn.Module) -> Widths:
@@ -107,7 +107,7 @@ def _named(names: Sequence[str]) -> str:
     return f"{named} and {rest} more" if rest > 0 else named
 
 
-def _training(config: PruneConfig, trained: Sequence[Trained]) -> str:
+def _training(config: PruneConfig, trained: Sequence[Retrained]) -> str:
     if not trained:
         return "not trained afterwards"
     teacher = "without distillation"
@@ -119,7 +119,7 @@ def _training(config: PruneConfig, trained: Sequence[Trained]) -> str:
     between = trained[:-1] if config.epochs else trained
     parts = []
     if between:
-        parts.append(f"{sum(each.epochs for each in between)} epochs between the steps")
+        parts.append(f"{sum(each.trained.epochs for each in between)} epochs between the steps")
     if config.epochs:
         parts.append(str(trained[-1]))
     return f"trained on {' and '.join(parts)}, {teacher}"

@@ -22,8 +22,8 @@ from trimtab.compress.passes.pruning.counts import model_counts
 from trimtab.compress.passes.pruning.couplings import Coupling
 from trimtab.compress.passes.pruning.importance import CALIBRATION_SAMPLES, Importance, scores
 from trimtab.compress.passes.pruning.removal import without
-from trimtab.compress.passes.pruning.retraining import RetrainingConfig, retrain
-from trimtab.compress.training import Trained, training_data
+from trimtab.compress.passes.pruning.retraining import Retrained, RetrainingConfig, retrain
+from trimtab.compress.training import training_data
 
 if TYPE_CHECKING:
     from torch import nn
@@ -182,7 +182,7 @@ def _in_steps(
     kept: widths.Kept,
     config: PruneConfig,
     context: ModelContext,
-) -> tuple[nn.Module, list[Trained]]:
+) -> tuple[nn.Module, list[Retrained]]:
     """Each step ranks what is left anew."""
     inputs = context.task.example_inputs
     whole = {each.name: len(each.units) for each in couplings}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -45,21 +46,33 @@ class RetrainingConfig(TrainingConfig):
         return values
 
 
+@dataclass(frozen=True)
+class Retrained:
+    """``mode``: words on the mode it was trained in, where that is not the usual one."""
+
+    trained: Trained
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.trained}{self.mode}"
+
+
 def retrain(
     model: nn.Module, config: RetrainingConfig, context: ModelContext, epochs: int
-) -> Trained:
+) -> Retrained:
     """Changes ``model``, and leaves it in eval mode. Raises PassRejected, UserError."""
     loss = task_loss(context.task)
     if config.distill:
         temperature = config.temperature or DEFAULT_TEMPERATURE
         loss = distilled(loss, context.task.model, config.distill, temperature)
-    model.train(takes_training_mode(model, context.task.example_inputs))
+    model.train(_takes_training_mode(model, context.task.example_inputs))
+    mode = "" if model.training else " in eval mode, the only one it runs in"
     trained = train(model, context.task, config.training(context, epochs=epochs), loss)
     model.eval()
-    return trained
+    return Retrained(trained, mode)
 
 
-def takes_training_mode(model: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
+def _takes_training_mode(model: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
     """Some models only run in eval mode; their weights are trained in it."""
     import torch
 
