@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import torch
@@ -47,7 +48,7 @@ def fuse_back(factored: nn.Sequential) -> nn.Module:
     return whole.train(factored.training)
 
 
-def weights_of(layers: nn.Sequential | list[nn.Module]) -> int:
+def weights_of(layers: Iterable[nn.Module]) -> int:
     """Without biases: what a position costs in multiplications."""
     return sum(each.weight.numel() for each in layers if isinstance(each.weight, Tensor))
 
@@ -55,8 +56,9 @@ def weights_of(layers: nn.Sequential | list[nn.Module]) -> int:
 @torch.no_grad()
 def merged(first: nn.Module, second: nn.Module) -> nn.Module | None:
     """One layer for two that follow each other; None: they do not make one."""
-    if type(first) is nn.Embedding and type(second) is nn.Linear and second.bias is None:
-        return _embedding(first, second)
+    if type(first) is nn.Embedding and type(second) is nn.Linear:
+        plain = first.max_norm is None and second.bias is None
+        return _embedding(first, second) if plain else None
     if type(first) is nn.Linear and type(second) is nn.Linear:
         return _linear(first, second)
     if is_convolution(first) and is_convolution(second) and type(first) is type(second):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -30,23 +30,25 @@ def replace_all(model: nn.Module, made: Mapping[str, nn.Module], inputs: Sequenc
         ) from error
 
 
-def fuse_back_where_dearer(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+def fuse_back_where_dearer(
+    model: nn.Module, inputs: Sequence[Tensor], keep: Collection[str] = ()
+) -> tuple[str, ...]:
     """Makes one layer again of each that no longer saves work, as after pruning; their names."""
     fused: list[str] = []
-    for name in [name for name, each in model.named_modules() if isinstance(each, Factored)]:
-        factored = model.get_submodule(name)
-        if not isinstance(factored, Factored):
+    every = [(name, each) for name, each in model.named_modules() if isinstance(each, Factored)]
+    for name, factored in every:
+        if name in keep:
             continue
-        before = _cost(model, factored, inputs)
+        before = _cost(model, list(factored), inputs)
         replace_layer(model, name, fuse_back(factored))
-        if _cost(model, nn.Sequential(model.get_submodule(name)), inputs) > before:
+        if _cost(model, [model.get_submodule(name)], inputs) > before:
             replace_layer(model, name, factored)
         else:
             fused.append(name)
     return tuple(fused)
 
 
-def _cost(model: nn.Module, layers: nn.Sequential, inputs: Sequence[Tensor]) -> int:
+def _cost(model: nn.Module, layers: Sequence[nn.Module], inputs: Sequence[Tensor]) -> int:
     """MACs of the whole model; weights where a table stands, which has none."""
     if isinstance(layers[0], nn.Embedding):
         return weights_of(layers)

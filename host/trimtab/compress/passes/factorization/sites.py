@@ -76,6 +76,8 @@ def _inside(model: nn.Module) -> set[str]:
 
 
 def _unfit(layer: Any) -> str | None:
+    if layer._forward_hooks or layer._forward_pre_hooks:
+        return "with hooks"
     if is_convolution(layer):
         if layer.groups > 1:
             return "grouped or depthwise"

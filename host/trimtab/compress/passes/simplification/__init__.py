@@ -1,0 +1,1 @@
+"""What a model does without: layers that change nothing, and blocks that change little."""
