@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from trimtab.campaign.choice import choose
 from trimtab.cli.errors import EXIT_DONE
+from trimtab.cli.lineage import print_variants, rebuild, show_lineage
 from trimtab.cli.measuring import (
     exit_code,
     output_console,
@@ -29,7 +30,10 @@ from trimtab.store import RunStore, read_recording, write_recording
 
 @click.group()
 def runs() -> None:
-    """The runs that were kept: list, show, export, import, delete."""
+    """The runs that were kept: list, show, rebuild, export, import, delete."""
+
+
+runs.add_command(rebuild)
 
 
 @runs.command("list")
@@ -65,17 +69,26 @@ def list_runs(output: str) -> int:
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
+@click.option(
+    "--variant", metavar="NAME", help="How that one was made, whole, instead of the results."
+)
 @output_option
-def show(run_id: str, output: str) -> int:
-    """Show a run; RUN may be shortened as long as it stays unique.
+def show(run_id: str, variant: str | None, output: str) -> int:
+    """Show a run and how its variants were made; RUN may be shortened while it stays unique.
 
     \b
-    Example: trimtab runs show 20261101-1200 --format markdown
+    Examples:
+      trimtab runs show 20261101-1200 --format markdown
+      trimtab runs show 20261101-1200 --variant int8
     """
     run = _load(run_id)
+    if variant is not None:
+        return show_lineage(run, variant, output)
     for result in {describe(each.settings): each for each in run.results}.values():
         say_policy(result.settings)
     print_run_results(run, output)
+    if output == "table":
+        print_variants(run)
     return EXIT_DONE
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from trimtab.export.file_weights import weight_counts
 from trimtab.export.fingerprint import model_fingerprint
 from trimtab.export.onnx_constants import UnknownWeights
 from trimtab.records import ModelFacts, Origin, SourceFile, StepData
+from trimtab.records.origin import Role
 from trimtab.task import FileTask, Task
 
 _NOT_INSTALLED = "not installed"
@@ -42,22 +42,21 @@ class Origins:
     ) -> Origin:
         """``fingerprint``: of the float model. Raises what a pass's ``data_key`` does."""
         task = self._task
-        files = task.files if isinstance(task, FileTask) else (task.path,)
         folder = task.path.parent.absolute()
         return Origin(
             folder=str(folder),
-            sources=tuple(_source(path, folder) for path in files),
+            sources=tuple(_source(path, folder, role) for path, role in _files(task)),
             seed=task.seed,
             versions=_versions(),
             python=platform.python_version(),
-            machine=_machine(),
+            machine=_machine(trains=isinstance(task, Task)),
             data=tuple(self._data(recipe, context)),
             model_fingerprint=fingerprint,
             opset=self._opset if model_format == "onnx" else None,
             facts=facts,
         )
 
-    def _data(self, recipe: Recipe, context: PassContext) -> Iterable[StepData]:
+    def _data(self, recipe: Recipe, context: PassContext) -> Iterator[StepData]:
         steps: tuple[ModelStep | ArtifactStep, ...] = (*recipe.on_model, *recipe.on_artifact)
         for each in steps:
             key = f"{type(each.work).__qualname__} {sorted(each.step.as_data().items())}"
@@ -99,20 +98,32 @@ def _digest(each: ModelStep | ArtifactStep, context: PassContext) -> str:
     return each.work.data_key(each.config, context)
 
 
-def _source(path: Path, folder: Path) -> SourceFile:
+def _files(task: Task | FileTask) -> Iterator[tuple[Path, Role]]:
+    if isinstance(task, Task):
+        yield task.path, "task"
+        return
+    yield task.path, "model"
+    for path in task.weight_files:
+        yield path, "weights"
+    for role, path in task.data_files.items():
+        yield path, role
+
+
+def _source(path: Path, folder: Path, role: Role) -> SourceFile:
     name = Path(os.path.relpath(path.absolute(), folder)).as_posix()
-    return SourceFile(name, digest_file(path).sha256)
+    return SourceFile(name, digest_file(path).sha256, role)
 
 
 def _versions() -> dict[str, str]:
     return {name: each for name, each in tool_versions().items() if each != _NOT_INSTALLED}
 
 
-def _machine() -> str:
-    """Torch's threads too, where it takes part: the order of sums depends on them."""
+def _machine(trains: bool) -> str:
+    """With torch's threads, on which the order of sums depends."""
     machine = f"{platform.system()} {platform.machine()}"
-    torch = sys.modules.get("torch")
-    if torch is None:
+    if not trains:
         return machine
+    import torch
+
     threads = torch.get_num_threads()
     return f"{machine}, {threads} torch thread{'s' if threads != 1 else ''}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+Role = Literal["task", "model", "weights", "eval", "calibration"]
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -24,10 +26,11 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """``name``: from the origin's folder."""
+    """``name``: from the origin's folder. ``weights``: external data of an ONNX model."""
 
     name: str
     sha256: str
+    role: Role
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from functools import partial
 from pathlib import Path
 
 from trimtab.records import Run, UserError
 from trimtab.report.diagnostics_view import COLUMNS
 from trimtab.report.layers_chart import layer_charts
+from trimtab.report.origin_view import facts_view, made_pairs
 from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
 from trimtab.report.sustained_plot import curve_plots
@@ -58,5 +60,11 @@ def render_report(run: Run) -> str:
     ]
     template = environment.get_template("report.html.j2")
     return template.render(
-        page=page, plot=plot, curves=curves, layers=layers, diagnostics_columns=COLUMNS
+        page=page,
+        plot=plot,
+        curves=curves,
+        layers=layers,
+        diagnostics_columns=COLUMNS,
+        facts=facts_view(run.variants),
+        made_pairs=partial(made_pairs, variants=run.variants),
     )

@@ -1,4 +1,4 @@
-"""The machine-readable forms: ``trimtab.bench/1`` and ``trimtab.run/1``."""
+"""The machine-readable forms: ``trimtab.bench/1``, ``trimtab.run/1``, ``trimtab.lineage/1``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from trimtab.report.profile_view import profile_json
 from trimtab.report.robustness_view import robustness_json
 from trimtab.report.sustained_view import sustained_json
 from trimtab.store.decisions import position_of
+from trimtab.store.recorded_origin import without_folder
 
 BENCH_SCHEMA = "trimtab.bench/1"
 RUN_SCHEMA = "trimtab.run/1"
+LINEAGE_SCHEMA = "trimtab.lineage/1"
 Json = dict[str, Any]
 
 
@@ -36,6 +38,11 @@ def run_json(run: Run) -> Json:
         ],
         "decision": _decision(run.decision, run.results) if run.decision is not None else None,
     }
+
+
+def lineage_json(run: Run, chosen: Sequence[Variant]) -> Json:
+    variants = [_variant(variant) for variant in chosen]
+    return {"schema": LINEAGE_SCHEMA, "run_id": run.run_id, "variants": variants}
 
 
 def _result(result: Result) -> Json:
@@ -112,7 +119,9 @@ def _variant(variant: Variant) -> Json:
         "recipe": [dict(step) for step in variant.recipe],
         "lineage": list(variant.lineage),
         "layers": [asdict(each) for each in variant.layers],
+        "origin": asdict(without_folder(variant.origin)) if variant.origin is not None else None,
         "artifact": _artifact(variant.artifact) if variant.artifact is not None else None,
+        "download_bytes": variant.artifact.download_bytes if variant.artifact is not None else None,
         "error": _error(variant.failure),
     }
 

@@ -11,6 +11,7 @@ from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
 from trimtab.report.diagnostics_view import Cells, diagnostics_rows
 from trimtab.report.memory_view import MemoryTable, memory_table
+from trimtab.report.origin_view import shown_step
 from trimtab.report.plot import Point, y_metric_for
 from trimtab.report.profile_section import ProfileView, profile_views
 from trimtab.report.robustness_view import RobustnessView, robustness_view
@@ -230,14 +231,6 @@ def _lineages(variants: Sequence[Variant]) -> tuple[Lineage, ...]:
     for variant in variants:
         by_name.setdefault(variant.name, []).append(variant)
     return tuple(
-        Lineage(name, tuple(own), tuple(_step(step) for step in own[0].recipe))
+        Lineage(name, tuple(own), tuple(shown_step(step) for step in own[0].recipe))
         for name, own in by_name.items()
     )
-
-
-def _step(step: object) -> str:
-    """``quantize: scheme = static, per_channel = True``."""
-    settings = dict(step) if hasattr(step, "keys") else {}  # type: ignore[call-overload]
-    use = settings.pop("use", "")
-    listed = ", ".join(f"{name} = {value}" for name, value in settings.items())
-    return f"{use}: {listed}" if listed else str(use)

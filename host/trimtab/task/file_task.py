@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from trimtab.task.tensors import Arrays, first_samples
 
 NEEDS_THE_MODEL = 'the model itself, not a file of it: give module = "task.py"'
 _RANDOM_RUNS = 8
-_FUNCTIONS = {"eval_data": "eval", "calibration_data": "calibration"}
+DataRole = Literal["eval", "calibration"]
+_FUNCTIONS: dict[str, DataRole] = {"eval_data": "eval", "calibration_data": "calibration"}
 
 
 class FileTask:
@@ -38,17 +39,28 @@ class FileTask:
         self.path = path
         self.seed = seed
         self.format = path.suffix.lower().removeprefix(".")
-        self._data = {"eval": evaluation_file, "calibration": calibration_file}
+        self._data: dict[DataRole, Path | None] = {
+            "eval": evaluation_file,
+            "calibration": calibration_file,
+        }
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The model's file, its external data, and the files of data."""
+        return (self.path, *self.weight_files, *self.data_files.values())
+
+    @property
+    def weight_files(self) -> tuple[Path, ...]:
         names = external_data_locations(self.path) if self.format == "onnx" else ()
-        given = (path for path in self._data.values() if path is not None)
-        return (self.path, *(self.path.parent / name for name in names), *given)
+        return tuple(self.path.parent / name for name in names)
+
+    @property
+    def data_files(self) -> dict[DataRole, Path]:
+        return {role: path for role, path in self._data.items() if path is not None}
 
     def provides(self, name: str) -> bool:
-        return self._data.get(_FUNCTIONS.get(name, "")) is not None
+        role = _FUNCTIONS.get(name)
+        return role is not None and self._data[role] is not None
 
     def lacks(self, name: str) -> str:
         if name == "calibration_data":

@@ -15,7 +15,10 @@ def test_variant_stored_before_there_were_layers_is_read() -> None:
 
 ORIGIN = Origin(
     folder="/a project",
-    sources=(SourceFile("task.py", "ab" * 32), SourceFile("../data/eval.npz", "cd" * 32)),
+    sources=(
+        SourceFile("task.py", "ab" * 32, "task"),
+        SourceFile("../data/eval.npz", "cd" * 32, "eval"),
+    ),
     seed=7,
     versions={"trimtab": "1.0", "torch": "2.0"},
     python="3.11.1",

@@ -51,7 +51,10 @@ LAYERS = (
 
 ORIGIN = Origin(
     "/nowhere/project",
-    (SourceFile("model.onnx", "ab" * 32), SourceFile("../data/eval.npz", "cd" * 32)),
+    (
+        SourceFile("model.onnx", "ab" * 32, "model"),
+        SourceFile("../data/eval.npz", "cd" * 32, "eval"),
+    ),
     seed=7,
     versions={"trimtab": "1.0"},
     python="3.11.1",
@@ -191,7 +194,10 @@ def test_only_a_variant_with_layers_has_the_field_that_older_versions_refuse(pat
 
 
 def test_an_origin_comes_back_without_its_folder(path: Path) -> None:
-    sources = (SourceFile("model.onnx", "ab" * 32), SourceFile("eval.npz", "cd" * 32))
+    sources = (
+        SourceFile("model.onnx", "ab" * 32, "model"),
+        SourceFile("eval.npz", "cd" * 32, "eval"),
+    )
     assert read_recording(path).variants[1].origin == replace(ORIGIN, folder="", sources=sources)
 
 
@@ -200,7 +206,10 @@ def test_an_origin_comes_back_without_its_folder(path: Path) -> None:
     [
         ({"folder": "/home/someone"}, "an origin names a folder"),
         ({"sources": []}, "or no source"),
-        ({"sources": [{"name": "../task.py", "sha256": ""}]}, "'../task.py' is not a bare name"),
+        (
+            {"sources": [{"name": "../task.py", "sha256": "", "role": "task"}]},
+            "'../task.py' is not a bare name",
+        ),
         ({"seed": "7"}, "origin.seed: Input should be a valid integer"),
         ({"python": None}, "origin.python: Input should be a valid string"),
     ],
