@@ -9,7 +9,7 @@ from pydantic import Field
 from trimtab.compress import held
 from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConfig
 from trimtab.compress.passes.sharing.palette import Palette, palette_of
-from trimtab.compress.passes.sparsity.layer_weights import layer_weights, unknown_layers
+from trimtab.compress.passes.sparsity.layer_weights import layer_of, layer_weights, unknown_layers
 from trimtab.compress.passes.sparsity.masks import Zeros
 from trimtab.compress.training import TrainingConfig, task_loss, train, training_data
 
@@ -71,20 +71,27 @@ class ClusterPass(ModelPass[ClusterConfig]):
             done = train(model.train(), task, config.training(context), task_loss(task))
             held.restore(model.eval())
             trained = f"trained with them ({done})"
-        return model, f"{_told(palettes, weights, config.clusters)}, {trained}"
+        return model, _told(palettes, weights, config.clusters, trained)
 
 
 def _has_zeros(model: nn.Module) -> bool:
     return any(isinstance(each, Zeros) for each in held.held(model).values())
 
 
-def _told(palettes: dict[str, Palette], weights: dict[str, nn.Parameter], clusters: int) -> str:
+def _told(
+    palettes: dict[str, Palette], weights: dict[str, nn.Parameter], clusters: int, trained: str
+) -> str:
     count = sum(each.numel() for each in weights.values())
     most = max(each.size for each in palettes.values())
     bits = max(1, (clusters - 1).bit_length())
     zeros = any(each.pinned for each in palettes.values())
     return (
-        f"the {count:,} weights of {len(weights)} layers share at most {most} values a layer, by "
-        f"k-means{', zeros kept' if zeros else ''}; a float file stays as large (no format here "
-        f"stores the {bits} bits a weight that would do), compressed it is smaller"
+        f"the {count:,} weights of {_layers(weights)} share at most {most} values a layer, by "
+        f"k-means{', zeros kept' if zeros else ''}, {trained}; a float file stays as large (no "
+        f"format here stores the {bits} bits a weight that would do), compressed it is smaller"
     )
+
+
+def _layers(weights: dict[str, nn.Parameter]) -> str:
+    count = len({layer_of(name) for name in weights})
+    return "1 layer" if count == 1 else f"{count} layers"

@@ -136,16 +136,20 @@ def _train(
 ) -> str:
     task = context.task
     steps = config.epochs * training_data(task).batches
-    # A task's own fit() does not tell its steps: all zeros are there before it begins.
-    begin, end = (0.0, 0.0) if task.provides("fit") else (config.begin, config.end)
-    sparsifier = Sparsifier(model, weights, at, Schedule(begin, end, config.every, steps))
+    schedule = Schedule(config.begin, config.end, config.every, steps)
+    sparsifier = Sparsifier(model, weights, at, schedule)
     settings = config.training(context, after_step=sparsifier.after_step)
     trained = train(model.train(), task, settings, task_loss(task))
     model.eval()
     held.restore(model)
     sparsifier.apply(1.0)
-    when = f"from {begin:.0%} to {end:.0%} of the training" if end else "before the training"
-    return f"{when} ({trained})"
+    return f"{_when(config)} ({trained})"
+
+
+def _when(config: SparsifyConfig) -> str:
+    if config.begin == config.end:
+        return f"at {config.end:.0%} of the training"
+    return f"from {config.begin:.0%} to {config.end:.0%} of the training"
 
 
 def _masks_at(model: nn.Module, config: SparsifyConfig) -> MasksAt:
