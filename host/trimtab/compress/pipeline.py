@@ -59,10 +59,13 @@ def recipe_of(steps: Sequence[PassStep], model_format: str) -> Recipe:
     for step in steps:
         work = load_pass(step.use)
         wrong_order = work.order_problem(earlier)
-        earlier.append(type(work))
         if wrong_order:
             raise PassRejected(wrong_order)
         config = work.config.model_validate(dict(step.settings))
+        misplaced = work.settings_problem(config.model_dump(), earlier)
+        if misplaced:
+            raise PassRejected(misplaced)
+        earlier.append(type(work))
         if isinstance(work, ArtifactPass):
             work = work.for_format(model_format)
         if isinstance(work, ArtifactPass):

@@ -26,6 +26,10 @@ class PassDeclaration(Protocol):
     def order_problem(cls, earlier: Sequence[Any]) -> str | None:
         """``earlier``: the declarations of the passes before it."""
 
+    @classmethod
+    def settings_problem(cls, settings: Mapping[str, Any], earlier: Sequence[Any]) -> str | None:
+        """As ``order_problem``, for what depends on the settings."""
+
 
 def variant_plans(
     tables: Sequence[VariantTable], default_formats: tuple[str, ...], devices: Sequence[str]
@@ -67,7 +71,11 @@ def pass_steps(tables: Sequence[Mapping[str, Any]], base: KeyPath) -> tuple[Pass
         wrong_order = declaration.order_problem(earlier)
         if wrong_order:
             raise Problem((*path, "use"), wrong_order)
-        steps.append(PassStep(table["use"], _settings(declaration.config, table, path)))
+        settings = _settings(declaration.config, table, path)
+        misplaced = declaration.settings_problem(settings, earlier)
+        if misplaced:
+            raise Problem((*path, "use"), misplaced)
+        steps.append(PassStep(table["use"], settings))
         earlier.append(declaration)
     return tuple(steps)
 

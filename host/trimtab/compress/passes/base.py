@@ -8,7 +8,7 @@ first stage, exports, and applies those of the second.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
@@ -119,6 +119,13 @@ class Pass(ABC, Generic[ConfigT]):
         file_pass = next((each.name for each in earlier if each.stage == "artifact"), None)
         if cls.stage == "model" and file_pass:
             return f"pass {cls.name} works on the model, {file_pass} on the file: put it first"
+        return None
+
+    @classmethod
+    def settings_problem(
+        cls, settings: Mapping[str, Any], earlier: Sequence[type[Pass[Any]]]
+    ) -> str | None:
+        """As ``order_problem``, for what depends on the settings, of which each is given."""
         return None
 
     @classmethod
