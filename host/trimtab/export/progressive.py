@@ -95,7 +95,7 @@ class FileWorkshop:
         self._exporter = load_exporter(model_format)
         self._figure = figure
         self._scratch = scratch
-        self._files: dict[str, Made] = {}
+        self._files: dict[str, Made | CannotBeMade] = {}
         self._figures: dict[str, float] = {}
         self._scores: dict[str, float] = {}
 
@@ -116,16 +116,21 @@ class FileWorkshop:
         return self._scores[key]
 
     def _made(self, steps: Sequence[PassStep], key: str) -> Made:
+        """What was refused once is refused again with the same words."""
         if key not in self._files:
-            folder = self._scratch / key
-            folder.mkdir()
-            target = folder / f"model{suffix_of(self._exporter.format)}"
             try:
-                made = self._stages.make(steps, self._exporter.format, target, folder)
+                self._files[key] = self._make(steps, self._scratch / key)
             except (PassRejected, ExportFailed) as error:
-                raise CannotBeMade(str(error)) from error
-            self._files[key] = made
-        return self._files[key]
+                self._files[key] = CannotBeMade(str(error))
+        made = self._files[key]
+        if isinstance(made, CannotBeMade):
+            raise made
+        return made
+
+    def _make(self, steps: Sequence[PassStep], folder: Path) -> Made:
+        folder.mkdir()
+        target = folder / f"model{suffix_of(self._exporter.format)}"
+        return self._stages.make(steps, self._exporter.format, target, folder)
 
 
 def _key(steps: Sequence[PassStep]) -> str:

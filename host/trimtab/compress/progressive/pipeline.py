@@ -44,6 +44,7 @@ class Pipeline:
         self._say = say
         self._judge = Judge(self._passes, target, workshop, say)
         self._short: list[str] = []
+        self._helpful: list[Turned] = []
         high = 1.0 if target.on is None else _HIGHEST_SHARE_MEASURED
         self._aim = Aim(_LOWEST_SHARE * target.limit, high * target.limit)
 
@@ -51,6 +52,7 @@ class Pipeline:
         """Raises CannotBeMade where the float model itself cannot be."""
         figure = self._workshop.figure(())
         self._say(f"target {self._target}: the float model has {figure:.4g}")
+        self._helpful = self._those_that_help()
         made = Made((), "")
         way: list[tuple[Made, float | None]] = []
         try:
@@ -65,15 +67,32 @@ class Pipeline:
         self._weaker_points(way)
         return self._outcome(made)
 
+    def _those_that_help(self) -> list[Turned]:
+        dials = [each for each in self._passes if isinstance(each, Turned)]
+        off = self._probed("untrained, with no dial turned", untrained(self._passes))
+        return [each for each in dials if self._helps(each, off)]
+
+    def _helps(self, turned: Turned, off: float | None) -> bool:
+        """What is not possible at its strongest may be weaker."""
+        before, behind = self._passes[: turned.place - 1], self._passes[turned.place :]
+        strongest = turned.rounded(turned.dial.strongest)
+        steps = (*untrained(before), *turned.untrained_at(strongest), *untrained(behind))
+        figure = self._probed(f"{turned.step.use} alone at {strongest:g}, its strongest", steps)
+        helps = off is None or figure is None or figure <= off * _HELPS
+        if not helps:
+            self._short.append(f"{turned.step.use} does not lower {self._target.metric}")
+        return helps
+
     def _weaker_points(self, way: Sequence[tuple[Made, float | None]]) -> None:
         """Of the last dial that was turned, so that what each part of the way costs can be seen."""
         for index in reversed(range(len(way))):
             (before, at), (segment, *behind) = way[index], self._segments[index:]
-            if at is not None and segment.turned is not None:
+            if segment.turned is not None and at != segment.turned.off and at is not None:
                 for point in segment.turned.weaker(at, self._target.points):
                     made = self._train(segment, point, before, share=1.0)
                     for later in behind:
-                        made = self._train(later, None, made, share=1.0) if made.kept else made
+                        off = later.turned.off if later.turned else None
+                        made = self._train(later, off, made, share=1.0) if made.kept else made
                 return
 
     def _settle(self, segment: Segment, before: Made) -> Made:
@@ -88,13 +107,16 @@ class Pipeline:
                 break
             tried.append(wanted.at)
             reaches = wanted.figure is not None and wanted.figure <= aim.high
-            share = 1.0 if reaches else self._share(segment)
-            made = self._train(segment, wanted.at, before, share)
+            made = self._train(segment, wanted.at, before, self._share(segment))
             if not made.kept:
                 break
             figure = self._workshop.figure((*made.steps, *self._behind(segment)))
             kept.append((made, figure))
-            if not reaches or wanted.figure is None or self._is_near(figure, wanted.at):
+            if (
+                not reaches
+                or wanted.figure is None
+                or self._is_near(figure, wanted.at == segment.turned.off)
+            ):
                 break
             self._say(f"{figure:.4g} where {wanted.figure:.4g} was expected: corrected")
             aim = aim.scaled(wanted.figure / figure)
@@ -107,31 +129,28 @@ class Pipeline:
         behind = untrained(self._passes[turned.place :])
 
         def figure(at: float | None) -> float | None:
-            return self._probed(turned, at, (*before.steps, *turned.untrained_at(at), *behind))
+            where = f"without {turned.step.use}" if at is None else f"{turned.step.use} at {at:g}"
+            return self._probed(where, (*before.steps, *turned.untrained_at(at), *behind))
 
-        off = figure(None)
-        if off is not None and off <= aim.high:
-            return Position(None, off)
+        off = figure(turned.off)
+        if turned not in self._helpful or (off is not None and off <= aim.high):
+            return Position(turned.off, off)
         found = weakest_reaching(figure, turned.dial, aim, off, turned.rounded)
         if found is None:
             self._short.append(f"{turned.step.use} is not possible here")
-            return Position(None, off)
-        if off is not None and found.figure is not None and found.figure > off * _HELPS:
-            self._short.append(f"{turned.step.use} does not lower {self._target.metric}")
-            return Position(None, off)
+            return Position(turned.off, off)
         if found.figure is not None and found.figure > aim.high:
             strongest = f"{turned.step.use} at {found.at:g}, its strongest"
             self._short.append(f"{strongest}, gives {found.figure:.4g}")
         return found
 
-    def _probed(self, turned: Turned, at: float | None, steps: Steps) -> float | None:
-        where = f"without {turned.step.use}" if at is None else f"{turned.step.use} at {at:g}"
+    def _probed(self, where: str, steps: Steps) -> float | None:
         try:
             figure = self._workshop.figure(steps)
         except CannotBeMade as error:
             self._say(f"{where}: {error}")
             return None
-        self._say(f"{where}: {self._target.metric} {figure:.4g}, untrained")
+        self._say(f"{where}: {self._target.metric} {figure:.4g}")
         return figure
 
     def _train(self, segment: Segment, at: float | None, before: Made, share: float) -> Made:
@@ -155,12 +174,12 @@ class Pipeline:
             kept.extend([made] if made.kept else [])
             return made.kept
 
-        if too_strong is not None:
+        if too_strong is not None and too_strong != turned.off:
             self._short.append(f"{turned.step.use} at {too_strong:g} lost too much")
             strongest_kept(is_kept, turned.dial, too_strong, turned.rounded)
         if kept:
             return kept[-1]
-        return self._or_nothing(self._train(segment, None, before, share))
+        return self._or_nothing(self._train(segment, turned.off, before, share))
 
     def _or_nothing(self, made: Made) -> Made:
         if made.kept:
@@ -168,16 +187,21 @@ class Pipeline:
         raise _NothingFits(f"{made.seen}, at most {self._target.max_accuracy_drop:g} may be")
 
     def _share(self, segment: Segment) -> float:
-        """Of what may be lost: the same again for each dial, so that something is left."""
-        return segment.number / self._segments[-1].number
+        """Of what may be lost: as much for each dial that helps, so that some is left for the next.
+
+        The last has all that is left.
+        """
+        if segment.turned not in self._helpful:
+            return 1.0
+        return (self._helpful.index(segment.turned) + 1) / len(self._helpful)
 
     def _behind(self, segment: Segment) -> Steps:
         last = segment.fixed[-1] if segment.fixed else segment.turned
         return untrained(self._passes[last.place :]) if last else ()
 
-    def _is_near(self, figure: float, at: float | None) -> bool:
-        """Nothing is weaker than left out."""
-        at_least = 0.0 if at is None else _LOWEST_SHARE * self._target.limit
+    def _is_near(self, figure: float, is_off: bool) -> bool:
+        """Nothing is weaker than off."""
+        at_least = 0.0 if is_off else _LOWEST_SHARE * self._target.limit
         return at_least <= figure <= self._target.limit
 
     def _distance(self, figure: float) -> tuple[bool, float]:

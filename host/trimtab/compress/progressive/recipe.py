@@ -45,6 +45,11 @@ class Fixed:
 class Turned(Fixed):
     dial: Dial
 
+    @property
+    def off(self) -> float | None:
+        """Where it costs nothing: left out, or at a weakest setting that only tidies up."""
+        return None if self.dial.weakest else 0.0
+
     def at(self, position: float | None) -> Steps:
         """None leaves the pass out."""
         return () if position is None else (self._with({self.dial.setting: position}),)
@@ -67,14 +72,10 @@ class Turned(Fixed):
 
 @dataclass(frozen=True)
 class Segment:
-    """A pass that is turned with those behind it that are not; the first may have none to turn.
-
-    ``number``: of its dial, from 1.
-    """
+    """A pass that is turned with those behind it that are not; the first may have none to turn."""
 
     turned: Turned | None
     fixed: tuple[Fixed, ...]
-    number: int
 
 
 def load_passes(steps: Sequence[PassStep], target: Target) -> tuple[Fixed, ...]:
@@ -92,16 +93,18 @@ def load_passes(steps: Sequence[PassStep], target: Target) -> tuple[Fixed, ...]:
 def segments(passes: Iterable[Fixed]) -> tuple[Segment, ...]:
     found: list[Segment] = []
     for each in passes:
-        number = found[-1].number if found else 0
         if isinstance(each, Turned):
-            found.append(Segment(each, (), number + 1))
+            found.append(Segment(each, ()))
         elif not found:
-            found.append(Segment(None, (each,), number))
+            found.append(Segment(None, (each,)))
         else:
             found[-1] = replace(found[-1], fixed=(*found[-1].fixed, each))
     return tuple(found)
 
 
 def untrained(passes: Iterable[Fixed]) -> Steps:
-    """With those that are turned left out."""
-    return tuple(each.untrained for each in passes if not isinstance(each, Turned))
+    """With those that are turned where they cost nothing."""
+    found: list[PassStep] = []
+    for each in passes:
+        found.extend(each.untrained_at(each.off) if isinstance(each, Turned) else [each.untrained])
+    return tuple(found)

@@ -115,6 +115,7 @@ def by_name(variants: list[Variant]) -> dict[str, Variant]:
     return {each.name: each for each in variants}
 
 
+@pytest.mark.slow
 def test_size_is_reached_and_every_step_is_a_variant(
     narrow: list[int], task: Callable[..., Task], tmp_path: Path
 ) -> None:
@@ -141,6 +142,18 @@ def test_size_is_reached_and_every_step_is_a_variant(
     assert again["plain"].artifact is not None
     assert again["plain"].artifact.sha256 == small.artifact.sha256
     assert {name: again[name] for name in made} == made
+
+
+def test_what_was_trained_for_a_target_is_not_trained_again(
+    narrow: list[int], task: Callable[..., Task], tmp_path: Path
+) -> None:
+    wanted = plan("parameters", 2000, drop=0.5)
+    made = by_name(build_variants(task(), [wanted], tmp_path / "out"))
+    assert "target parameters <= 2000 reached: 19" in made["small"].lineage[-1]
+    assert [each for each in narrow if each] == [2]
+    applied = list(narrow)
+    assert by_name(build_variants(task(), [wanted], tmp_path / "out")) == made
+    assert narrow == applied
 
 
 def test_accuracy_stops_short_of_the_target_and_says_so(
@@ -170,6 +183,9 @@ class StubDevice:
         return path.stat().st_size / 1e4
 
     def operator_times(self, path: Path, model_format: str) -> Mapping[str, float]:
+        raise PassRejected("none")
+
+    def layer_times(self, *arguments: Any) -> Any:
         raise PassRejected("none")
 
 
