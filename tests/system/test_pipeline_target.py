@@ -63,12 +63,14 @@ points = 0
 SIZE = """
 target = { size_mb = "<= 0.05" }
 passes = [
-  { use = "simplify" }, { use = "prune", epochs = 1 }, { use = "quantize", scheme = "static" },
+  { use = "simplify" },
+  { use = "prune", epochs = 1, round_to = 1 },
+  { use = "quantize", scheme = "static" },
 ]
 """
 LATENCY = """
 target = { latency_p50_ms = "<= LIMIT" }
-passes = [{ use = "prune", epochs = 1 }]
+passes = [{ use = "prune", epochs = 1, round_to = 1 }]
 """
 
 

@@ -52,8 +52,8 @@ class Judge:
 
     def turned(self, each: Turned, at: float | None, before: Made, share: float) -> Made:
         """``share``: of the accuracy that may be lost altogether."""
-        marks = f"{before.marks}-off" if at is None else f"{before.marks}-{at:g}"
-        made = replace(before, marks=marks, at=at)
+        mark = "-off" if at is None else f"-{at:g}" if at else ""
+        made = replace(before, marks=before.marks + mark, at=at)
         return made if at is None else self._look(each, each.at(at), made, share)
 
     def added(self, each: Fixed, before: Made, share: float) -> Made:

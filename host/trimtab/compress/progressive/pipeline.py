@@ -26,6 +26,8 @@ _MOST_CORRECTIONS = 3
 _LOWEST_SHARE = 0.95
 # Files are as large as they were predicted; a latency is never twice the same.
 _HIGHEST_SHARE_MEASURED = 0.99
+_ALIKE = 0.01
+_POSITIONS_LOOKED_AT = 3
 _HELPS = 0.99  # of the figure without a pass: what lowers it by less is not worth a loss
 
 
@@ -73,15 +75,18 @@ class Pipeline:
         return [each for each in dials if self._helps(each, off)]
 
     def _helps(self, turned: Turned, off: float | None) -> bool:
-        """What is not possible at its strongest may be weaker."""
+        """At its strongest; where that is not possible, at less."""
         before, behind = self._passes[: turned.place - 1], self._passes[turned.place :]
-        strongest = turned.rounded(turned.dial.strongest)
-        steps = (*untrained(before), *turned.untrained_at(strongest), *untrained(behind))
-        figure = self._probed(f"{turned.step.use} alone at {strongest:g}, its strongest", steps)
-        helps = off is None or figure is None or figure <= off * _HELPS
-        if not helps:
-            self._short.append(f"{turned.step.use} does not lower {self._target.metric}")
-        return helps
+        for at in turned.falling(_POSITIONS_LOOKED_AT):
+            steps = (*untrained(before), *turned.untrained_at(at), *untrained(behind))
+            figure = self._probed(f"{turned.step.use} alone at {at:g}", steps)
+            if figure is not None:
+                if off is None or figure <= off * _HELPS:
+                    return True
+                self._short.append(f"{turned.step.use} does not lower {self._target.metric}")
+                return False
+        self._short.append(f"{turned.step.use} is not possible here")
+        return False
 
     def _weaker_points(self, way: Sequence[tuple[Made, float | None]]) -> None:
         """Of the last dial that was turned, so that what each part of the way costs can be seen."""
@@ -112,11 +117,9 @@ class Pipeline:
                 break
             figure = self._workshop.figure((*made.steps, *self._behind(segment)))
             kept.append((made, figure))
-            if (
-                not reaches
-                or wanted.figure is None
-                or self._is_near(figure, wanted.at == segment.turned.off)
-            ):
+            if not reaches or wanted.figure is None:
+                break
+            if self._is_near(figure, wanted.figure, wanted.at == segment.turned.off):
                 break
             self._say(f"{figure:.4g} where {wanted.figure:.4g} was expected: corrected")
             aim = aim.scaled(wanted.figure / figure)
@@ -199,9 +202,10 @@ class Pipeline:
         last = segment.fixed[-1] if segment.fixed else segment.turned
         return untrained(self._passes[last.place :]) if last else ()
 
-    def _is_near(self, figure: float, is_off: bool) -> bool:
-        """Nothing is weaker than off."""
-        at_least = 0.0 if is_off else _LOWEST_SHARE * self._target.limit
+    def _is_near(self, figure: float, expected: float, is_off: bool) -> bool:
+        """Nothing is weaker than off, and nothing nearer was found than what was expected."""
+        is_as_expected = abs(figure - expected) <= _ALIKE * expected
+        at_least = 0.0 if is_off or is_as_expected else _LOWEST_SHARE * self._target.limit
         return at_least <= figure <= self._target.limit
 
     def _distance(self, figure: float) -> tuple[bool, float]:

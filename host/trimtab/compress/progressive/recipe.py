@@ -63,6 +63,11 @@ class Turned(Fixed):
         step = (position - weakest) / (count + 1)
         return [self.rounded(weakest + index * step) for index in range(1, count + 1)]
 
+    def falling(self, count: int) -> list[float]:
+        """The strongest, then by halves."""
+        weakest, strongest = self.dial.weakest, self.dial.strongest
+        return [self.rounded(weakest + (strongest - weakest) / 2**index) for index in range(count)]
+
     def rounded(self, position: float) -> float:
         """To what a recipe is written with."""
         if self.config.model_fields[self.dial.setting].annotation is int:

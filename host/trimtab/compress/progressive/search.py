@@ -11,6 +11,7 @@ Round = Callable[[float], float]
 # Interpolation converges in three or four where the figure falls smoothly, and halves else.
 _MOST_PROBES = 8
 _NEVER_NEARER = 0.15
+_FINEST = 0.01
 _MOST_BACK_OFFS = 3
 
 
@@ -54,8 +55,9 @@ def weakest_reaching(
     weak = _End(dial.weakest, off)
     strong = _End(rounded(dial.strongest), figure(rounded(dial.strongest)))
     seen = [strong]
+    finest = _FINEST * abs(dial.strongest - dial.weakest)
     for _ in range(_MOST_PROBES):
-        if _is_settled(strong, aim):
+        if _is_settled(strong, aim) or abs(strong.at - weak.at) <= finest:
             break
         at = rounded(_between(weak, strong, aim))
         if any(at == each.at for each in seen):
