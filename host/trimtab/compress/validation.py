@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trimtab.task import Task, as_arrays, as_tensors
+from trimtab.task import Arrays, Task, as_arrays, as_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +30,12 @@ def validation_score(model: nn.Module, task: Task) -> float:
             batch = as_tensors(tuple(each[start : start + _BATCH] for each in inputs))
             outputs.append(as_arrays(model(*batch)))
     model.train(was_training)
-    joined = tuple(np.concatenate(each) for each in zip(*outputs, strict=True))
+    return score_of(tuple(np.concatenate(each) for each in zip(*outputs, strict=True)), task)
+
+
+def score_of(joined: Arrays, task: Task) -> float:
+    """As ``validation_score``, of outputs for the inputs of validation_data."""
+    _, targets = task.validation
     if task.metric is not None:
         return task.metric(joined if len(joined) > 1 else joined[0], targets)
     return float(np.mean(joined[0].argmax(axis=-1) == targets))

@@ -40,6 +40,10 @@ class FileStages:
         self._cache = Cache(cache_dir)
         self._origins = Origins(task)
 
+    @property
+    def cache_folder(self) -> Path:
+        return self._cache.folder
+
     def make(
         self, steps: Sequence[PassStep], model_format: str, target: Path, scratch: Path
     ) -> Made:

@@ -69,6 +69,10 @@ class Stages:
         self._prepared: dict[str, _Prepared] = {}
         self._failed_exports: dict[str, ExportFailed] = {}
 
+    @property
+    def cache_folder(self) -> Path:
+        return self._cache.folder
+
     def make(
         self, steps: Sequence[PassStep], model_format: str, target: Path, scratch: Path
     ) -> Made:

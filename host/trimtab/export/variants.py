@@ -8,15 +8,20 @@ from __future__ import annotations
 import errno
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from trimtab_protos.errors import Failure
+from trimtab_protos.errors import Failure, FailureClass
 
 from trimtab.artifact_files import artifact_from_file, companions, suffix_of
 from trimtab.compress.device import Devices
 from trimtab.compress.passes import PassRejected, passes_on_models
+from trimtab.compress.progressive import CannotBeMade
 from trimtab.export.base import ExportFailed, one_line
 from trimtab.export.file_stages import FileStages
+from trimtab.export.measured_figures import NotMeasured
+from trimtab.export.progressive import Bench
 from trimtab.export.stages import Made, Stages
 from trimtab.extras import need_compress
 from trimtab.project import PassStep, VariantPlan
@@ -49,9 +54,9 @@ def build_variants(
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     stages = _stages(task, cache_dir or out_dir / ".cache", progress, opset, devices)
-    builder = _Builder(stages, out_dir, progress)
+    builder = _Builder(Bench(task, stages, devices), out_dir, progress)
     wanted = [VariantPlan(FLOAT, _float_formats(task, plans), ()), *plans]
-    return [builder.build(plan, name) for plan in wanted for name in plan.formats]
+    return [made for plan in wanted for name in plan.formats for made in builder.all_of(plan, name)]
 
 
 def build_variant(
@@ -61,11 +66,12 @@ def build_variant(
     cache_dir: Path,
     progress: Progress = lambda line: None,
     opset: int | None = None,
+    devices: Devices | None = None,
 ) -> Variant:
     """The plan's in its first format, and no other."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    stages = _stages(task, cache_dir, progress, opset)
-    return _Builder(stages, out_dir, progress).build(plan, plan.formats[0])
+    stages = _stages(task, cache_dir, progress, opset, devices)
+    return _Builder(Bench(task, stages, devices), out_dir, progress).build(plan, plan.formats[0])
 
 
 def _stages(
@@ -96,38 +102,74 @@ def _float_formats(task: Task | FileTask, plans: Sequence[VariantPlan]) -> tuple
 
 
 class _Builder:
-    def __init__(self, stages: Stages | FileStages, out_dir: Path, progress: Progress) -> None:
-        self._stages = stages
+    def __init__(self, bench: Bench, out_dir: Path, progress: Progress) -> None:
+        self._bench = bench
         self._out_dir = out_dir
         self._progress = progress
 
+    def all_of(self, plan: VariantPlan, model_format: str) -> list[Variant]:
+        """With a target: also what was made on the way to it."""
+        if plan.target is None:
+            return [self.build(plan, model_format)]
+        self._progress(f"{plan.name}: {model_format}")
+        try:
+            outcome = self._bench.reach(plan, plan.target, model_format, self._progress)
+        except Exception as error:  # as below
+            return [self._failed(plan, model_format, error)]
+        made = [
+            self._noted(f"{plan.name}.{each.label}", each.steps, model_format, str(each))
+            for each in outcome.attempts
+            if each.steps != outcome.final
+        ]
+        if outcome.final is None:
+            return [*made, self._failed(plan, model_format, PassRejected(outcome.verdict))]
+        return [*made, self._noted(plan.name, outcome.final, model_format, outcome.verdict)]
+
+    def _noted(
+        self, name: str, steps: tuple[PassStep, ...], model_format: str, note: str
+    ) -> Variant:
+        variant = self.build(VariantPlan(name, (model_format,), steps), model_format)
+        return replace(variant, lineage=(*variant.lineage, note))
+
     def build(self, plan: VariantPlan, model_format: str) -> Variant:
         self._progress(f"{plan.name}: {model_format}")
-        recipe = tuple(step.as_data() for step in plan.passes)
         try:
             made = self._make(plan.passes, model_format, plan.name + suffix_of(model_format))
             artifact = artifact_from_file(made.path)
         except Exception as error:  # passes and converters raise anything; the others go on
-            reason = _reason(error)
-            self._progress(f"{plan.name}: {model_format} failed: {reason}")
-            failure = Failure("resources" if _lacked_resources(error) else "model", reason)
-            return Variant(plan.name, model_format, recipe, (), None, failure)
+            return self._failed(plan, model_format, error)
         return Variant(
             plan.name,
             model_format,
-            recipe,
+            _recipe(plan),
             made.lineage,
             artifact,
             layers=made.layers,
             origin=made.origin,
         )
 
+    def _failed(self, plan: VariantPlan, model_format: str, error: Exception) -> Variant:
+        reason = _reason(error)
+        self._progress(f"{plan.name}: {model_format} failed: {reason}")
+        failure = Failure(_failure_class(error), reason)
+        return Variant(plan.name, model_format, _recipe(plan), (), None, failure)
+
     def _make(self, steps: Sequence[PassStep], model_format: str, file_name: str) -> Made:
         target = self._out_dir / file_name
         for file in (target, *companions(target)):
             file.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="trimtab-") as scratch:
-            return self._stages.make(steps, model_format, target, Path(scratch))
+            return self._bench.stages.make(steps, model_format, target, Path(scratch))
+
+
+def _recipe(plan: VariantPlan) -> tuple[dict[str, Any], ...]:
+    return tuple(step.as_data() for step in plan.passes)
+
+
+def _failure_class(error: Exception) -> FailureClass:
+    if isinstance(error, NotMeasured):
+        return "device"
+    return "resources" if _lacked_resources(error) else "model"
 
 
 def _lacked_resources(error: BaseException | None) -> bool:
@@ -144,6 +186,6 @@ def _lacked_resources(error: BaseException | None) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, UserError):
         return error.message
-    if isinstance(error, PassRejected | ExportFailed):
+    if isinstance(error, PassRejected | ExportFailed | CannotBeMade | NotMeasured):
         return str(error)
     return one_line(error)

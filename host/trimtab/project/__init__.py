@@ -4,12 +4,14 @@ from trimtab.project.changes import changed, parse_change
 from trimtab.project.limits import parse_requirement
 from trimtab.project.load import PROJECT_FILE, load_project
 from trimtab.project.model import MeasureSettings, PassStep, Project, VariantPlan
+from trimtab.project.targets import Target
 
 __all__ = [
     "PROJECT_FILE",
     "MeasureSettings",
     "PassStep",
     "Project",
+    "Target",
     "VariantPlan",
     "changed",
     "load_project",

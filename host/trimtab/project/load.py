@@ -73,7 +73,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         path=file,
         source=source,
         seed=tables.task.seed,
-        variants=variant_plans(tables.variant, source.default_formats),
+        variants=variant_plans(tables.variant, source.default_formats, tables.devices.select),
         devices=tables.devices.select,
         measure=tables.measure,
         requirements=_within(("require",), lambda: requirements(tables.require)),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, SUSTAIN_RANGE_S, PolicyName
 from trimtab.plugins import plugin_names
 from trimtab.project.problem import Problem, unknown
+from trimtab.project.targets import Target
 from trimtab.records import MeasurementSettings, Objective, Requirement
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -20,7 +21,6 @@ RUNTIMES = ("onnxruntime", "litert")
 Percentile = Literal["p50", "p90", "p99"]
 _BASE = MeasurementSettings(runtime="")
 DEFAULT_OBJECTIVE = Objective("latency_p50_ms")
-
 
 _LONGEST_S = 24 * 3600.0
 _SCENARIOS = ("batch_size", "rate_hz", "sustain_s")
@@ -54,6 +54,10 @@ class VariantTable(Settings):
     name: Name
     formats: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     passes: Annotated[tuple[dict[str, Any], ...], Field(strict=False, min_length=1)]
+    target: dict[str, str] | None = None
+    on: str | None = None
+    max_accuracy_drop: float | None = Field(default=None, ge=0, lt=1)
+    points: int | None = Field(default=None, ge=0, le=20)
 
 
 class DeviceSettings(Settings):
@@ -244,11 +248,12 @@ class PassStep:
 
 @dataclass(frozen=True)
 class VariantPlan:
-    """What is to be made: a recipe, and the formats it is wanted in."""
+    """What is to be made: a recipe, and the formats it is wanted in; or what it is to reach."""
 
     name: str
     formats: tuple[str, ...]
     passes: tuple[PassStep, ...]
+    target: Target | None = None
 
 
 @dataclass(frozen=True)

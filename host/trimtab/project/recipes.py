@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from trimtab.plugins import load_plugin, plugin_names
 from trimtab.project.locate import KeyPath
 from trimtab.project.model import PassStep, VariantPlan, VariantTable
+from trimtab.project.pipelines import Turnable, check_names, target_of
 from trimtab.project.problem import Problem, problems, unknown
 
 FLOAT = "float"
@@ -19,6 +20,7 @@ class PassDeclaration(Protocol):
     """What a project file needs to know of a pass; see ``trimtab.compress.passes.base``."""
 
     config: type[BaseModel]
+    dial: Turnable | None
 
     @classmethod
     def order_problem(cls, earlier: Sequence[Any]) -> str | None:
@@ -30,7 +32,7 @@ class PassDeclaration(Protocol):
 
 
 def variant_plans(
-    tables: Sequence[VariantTable], default_formats: tuple[str, ...]
+    tables: Sequence[VariantTable], default_formats: tuple[str, ...], devices: Sequence[str]
 ) -> tuple[VariantPlan, ...]:
     """Raises Problem."""
     plans: list[VariantPlan] = []
@@ -40,8 +42,23 @@ def variant_plans(
         formats = table.formats or default_formats
         _check_formats(formats, (*base, "formats"))
         steps = pass_steps(table.passes, (*base, "passes"))
-        plans.append(VariantPlan(table.name, formats, steps))
+        target = target_of(table, _dials(table, base), devices, base)
+        plans.append(VariantPlan(table.name, formats, steps, target))
+    check_names(plans)
     return tuple(plans)
+
+
+def _dials(table: VariantTable, base: KeyPath) -> list[Turnable | None]:
+    """Those that the other settings of their passes allow to be turned."""
+    dials: list[Turnable | None] = []
+    for index, each in enumerate(table.passes):
+        path = (*base, "passes", index)
+        declaration = _declaration(each, path)
+        dial = declaration.dial
+        if table.target and dial is not None and dial.setting not in each:
+            _settings(declaration.config, {**each, dial.setting: dial.weakest}, path)
+        dials.append(dial)
+    return dials
 
 
 def pass_steps(tables: Sequence[Mapping[str, Any]], base: KeyPath) -> tuple[PassStep, ...]:

@@ -1,0 +1,109 @@
+"""A project with targets, by the command line's own chain: real passes, the real local agent."""
+
+from pathlib import Path
+
+import pytest
+from trimtab.campaign.project_run import compress_project
+from trimtab.records import Variant
+
+# 8x8 digits, upsampled: a network slow enough that its latency is more than a call's overhead.
+TASK = """
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+torch.set_num_threads(1)
+_digits = load_digits()
+_images = torch.from_numpy(_digits.images / 16).float()[:, None]
+_labels = torch.from_numpy(_digits.target)
+
+def model():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Conv2d(32, 64, 3, padding=1, stride=2), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, 10),
+    )
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for _ in range(5):
+        for inputs, targets in train_data():
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network(inputs), targets).backward()
+            optimizer.step()
+    return network.eval()
+
+def example_inputs():
+    return (_images[:1],)
+
+def train_data():
+    return zip(_images[:1000].split(50), _labels[:1000].split(50))
+
+def validation_data():
+    return [(_images[1000:1400], _labels[1000:1400])]
+
+def eval_data():
+    return [(_images[1400:], _labels[1400:])]
+"""
+PROJECT = """
+[task]
+module = "task.py"
+
+[measure]
+policy = "quick"
+runtimes = ["onnxruntime"]
+
+[[variant]]
+name = "small"
+formats = ["onnx"]
+max_accuracy_drop = 0.1
+points = 0
+"""
+SIZE = """
+target = { size_mb = "<= 0.05" }
+passes = [
+  { use = "simplify" },
+  { use = "prune", epochs = 1, round_to = 1 },
+  { use = "quantize", scheme = "static" },
+]
+"""
+LATENCY = """
+target = { latency_p50_ms = "<= LIMIT" }
+passes = [{ use = "prune", epochs = 1, round_to = 1 }]
+"""
+
+
+def built(folder: Path, variant: str) -> dict[str, Variant]:
+    (folder / "task.py").write_text(TASK)
+    (folder / "trimtab.toml").write_text(PROJECT + variant)
+    said: list[str] = []
+    variants = compress_project(folder / "trimtab.toml", said.append)
+    return {each.name: each for each in variants}
+
+
+@pytest.mark.slow
+def test_size_is_reached_by_three_passes_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
+    made = built(tmp_path, SIZE)
+    small = made["small"]
+    assert small.artifact is not None, small.failure
+    assert 0.0475 <= small.artifact.size_bytes / 1e6 <= 0.05
+    assert [each["use"] for each in small.recipe][-2:] == ["prune", "quantize"]
+    on_the_way = [name for name in made if name.startswith("small.")]
+    assert any("-prune-" in name for name in on_the_way)
+
+
+@pytest.mark.slow
+def test_latency_is_reached_on_the_local_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine gives no valid latency: then that is what the variant's failure says."""
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
+    small = built(tmp_path, LATENCY.replace("LIMIT", "0.1"))["small"]
+    if small.failure is not None and small.failure.failure_class == "device":
+        pytest.skip(small.failure.message)
+    assert small.failure is None, small.failure
+    assert "target latency_p50_ms <= 0.1 reached: 0.09" in small.lineage[-1]
