@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.export import build_variants
-from trimtab.project import PassStep, VariantPlan
+from trimtab.project import Target, VariantPlan
 from trimtab.records import Variant
 from trimtab.task import Task
 
-from benchkit.compression.plans import FLOAT, TRAINED_ON, Row
+from benchkit.compression.plans import FLOAT, TRAINED_ON, Row, Way
 from benchkit.compression.scores import packed, right_answers
 from benchkit.compression.speeds import speedup
 from benchkit.rows import Rows
@@ -31,7 +31,7 @@ def measure_row(row: Row, rows: Rows) -> None:
 def measure_speeds(row: Row, rows: Rows) -> None:
     """Of the first seed's files: their shapes do not depend on it."""
     made = _Made(row, row.seeds[0], rows)
-    for name in row.recipes:
+    for name in row.ways:
         rows.once({"row": row.name, "speed": name}, partial(made.speed, name))
 
 
@@ -45,10 +45,12 @@ class _Made:
         self._folder = weights_folder() / "compression" / f"{row.name}-{seed}"
 
     def measure(self) -> None:
-        recipes = {FLOAT: (), TRAINED_ON: self._row.trained_on, **self._row.recipes}
-        for name, recipe in recipes.items():
-            key = {"row": self._row.name, "seed": self._seed, "variant": name}
-            self._rows.once(key, partial(self._figures, name, recipe))
+        ways = {FLOAT: None, TRAINED_ON: Way(self._row.trained_on), **self._row.ways}
+        for name, way in ways.items():
+            self._rows.once(self._key(name), partial(self._figures, name, way))
+
+    def _key(self, name: str) -> dict[str, Any]:
+        return {"row": self._row.name, "seed": self._seed, "variant": name}
 
     def speed(self, name: str) -> dict[str, Any]:
         found = speedup(self._path(FLOAT), self._path(name))
@@ -59,33 +61,37 @@ class _Made:
             "problem": found.problem,
         }
 
-    def _figures(self, name: str, recipe: tuple[PassStep, ...]) -> dict[str, Any]:
+    def _figures(self, name: str, way: Way | None) -> dict[str, Any]:
+        """Also keeps those of a pipeline's other points."""
         say(f"{self._row.name}, seed {self._seed}: {name}")
         begun = time.monotonic()
         task = self._row.network.task(self._seed)
-        variant = self._variant(task, name, recipe)
-        if variant.artifact is None:
-            reason = variant.failure.message if variant.failure else "nothing was made"
-            raise SystemExit(f"{self._row.name}: {name}: {reason}")
-        path = variant.artifact.files[0].path
-        right = right_answers(path, FORMAT, task)
-        return {
-            "bytes": variant.artifact.size_bytes,
-            "download_bytes": variant.artifact.download_bytes,
-            "right": packed(right),
-            "samples": len(right),
-            "lineage": list(variant.lineage),
-            "minutes": (time.monotonic() - begun) / 60,
-        }
+        *points, last = self._made(task, name, way)
+        minutes = (time.monotonic() - begun) / 60
+        for point in points:
+            if point.artifact is not None:
+                key = self._key(f"{name}: {point.name}")
+                self._rows.once(key, partial(_scored, point, task, 0.0))
+        return _scored(last, task, minutes)
 
-    def _variant(self, task: Task, name: str, recipe: tuple[PassStep, ...]) -> Variant:
+    def _made(self, task: Task, name: str, way: Way | None) -> list[Variant]:
         """Float is made beside every other."""
-        plan = VariantPlan(_file_name(name if recipe else TRAINED_ON), (FORMAT,), recipe)
-        if not recipe:
-            plan = replace(plan, passes=self._row.trained_on)
+        plain = VariantPlan(_file_name(TRAINED_ON), (FORMAT,), self._row.trained_on)
+        if way is None:
+            return self._built(task, plain)[:1]
+        plan = VariantPlan(_file_name(name), (FORMAT,), way.passes)
+        if way.share is not None:
+            size = self._built(task, replace(plan, passes=()))[0].artifact
+            if size is None:
+                raise SystemExit(f"{self._row.name}: the float model cannot be exported")
+            limit = way.share * size.size_bytes / 1e6
+            target = Target("size_mb", limit, way.turned, way.max_drop, points=way.points)
+            plan = replace(plan, target=target)
+        return self._built(task, plan)[1:]
+
+    def _built(self, task: Task, plan: VariantPlan) -> list[Variant]:
         cache = weights_folder() / "compression" / "cache"
-        unchanged, made = build_variants(task, [plan], self._folder, say, cache)
-        return made if recipe else unchanged
+        return build_variants(task, [plan], self._folder, say, cache)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{_file_name(name)}.{FORMAT}"
@@ -93,3 +99,18 @@ class _Made:
 
 def _file_name(name: str) -> str:
     return "".join(each if each.isalnum() or each == "." else "-" for each in name)
+
+
+def _scored(variant: Variant, task: Task, minutes: float) -> dict[str, Any]:
+    if variant.artifact is None:
+        reason = variant.failure.message if variant.failure else "nothing was made"
+        raise SystemExit(f"{variant.name}: {reason}")
+    right = right_answers(variant.artifact.files[0].path, FORMAT, task)
+    return {
+        "bytes": variant.artifact.size_bytes,
+        "download_bytes": variant.artifact.download_bytes,
+        "right": packed(right),
+        "samples": len(right),
+        "lineage": list(variant.lineage),
+        "minutes": minutes,
+    }

@@ -49,7 +49,7 @@ def over_seeds(ours: Scored, theirs: Scored) -> Difference:
 
 def table(plan: Plan, kept: Sequence[Row]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Cells, and what is not kept; variants without figures are left out."""
-    found = {name: _scored(plan, name, kept) for name in (FLOAT, TRAINED_ON, *plan.recipes)}
+    found = {name: _scored(plan, name, kept) for name in (FLOAT, TRAINED_ON, *plan.ways)}
     base, reference = found[FLOAT], found[TRAINED_ON]
     for name, each in found.items():
         if each.rows and base.rows and reference.rows:
