@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.compress.training import Loss
+from trimtab.compress.training import Loss, follow
 from trimtab.task import as_tensors
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def distilled(own: Loss, teacher: nn.Module, weight: float, temperature: float) 
 
     def loss(inputs: tuple[Tensor, ...], outputs: Any, targets: Any) -> Tensor:
         with torch.no_grad():
-            wanted = teacher(*inputs)
+            wanted = follow(teacher, inputs)(*inputs)
         distance = divergence(outputs, wanted, temperature)
         if weight == 1:
             return distance
