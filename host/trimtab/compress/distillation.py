@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.compress.training import Loss
+from trimtab.compress.training import Loss, follow
 from trimtab.task import as_tensors
 
 if TYPE_CHECKING:
@@ -45,11 +45,8 @@ def taught(
 def answers(teacher: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     import torch
 
-    weight = next(teacher.parameters(), None)
-    if weight is not None and weight.device != inputs[0].device:
-        teacher.to(inputs[0].device)
     with torch.no_grad():
-        return teacher(*inputs)
+        return follow(teacher, inputs)(*inputs)
 
 
 def divergence(outputs: Any, wanted: Any, temperature: float, class_dim: int = -1) -> Tensor:

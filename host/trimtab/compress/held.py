@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class Held(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def restore(self, weight: Tensor) -> None:
-        """Puts back, in place, what a step of training changed."""
+        """Puts back, in place, what a step of training changed. It may be on another device."""
 
 
 def held(model: nn.Module) -> dict[str, Held]:
@@ -28,6 +29,19 @@ def held(model: nn.Module) -> dict[str, Held]:
 def hold(model: nn.Module, what: dict[str, Held]) -> None:
     """Over what is held already."""
     setattr(model, _ATTRIBUTE, {**held(model), **what})
+
+
+def keeps(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+    """Whether these, of an earlier moment, keep what is held now."""
+    import torch
+
+    for name, what in held(model).items():
+        if name in weights:
+            restored = weights[name].clone()
+            what.restore(restored)
+            if not torch.allclose(restored, weights[name]):
+                return False
+    return True
 
 
 def carry_over(source: nn.Module, target: nn.Module) -> None:

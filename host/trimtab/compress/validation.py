@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,19 +19,18 @@ _BATCH = 256
 def validation_score(model: nn.Module, task: Task) -> float:
     """The task's metric, else top-1 accuracy as a share, over its validation_data.
 
-    Higher is better. The model's mode is as it was afterwards. Raises UserError without such data.
+    Higher is better. Runs where the model is; the mode of each of its modules is as it was
+    afterwards. Raises UserError without such data.
     """
     import torch
 
     inputs, targets = task.validation
-    was_training = model.training
-    model.eval()
+    here = next(model.parameters(), torch.empty(0)).device
     outputs = []
-    with torch.no_grad():
+    with _in_eval_mode(model), torch.no_grad():
         for start in range(0, len(targets), _BATCH):
             batch = as_tensors(tuple(each[start : start + _BATCH] for each in inputs))
-            outputs.append(as_arrays(model(*batch)))
-    model.train(was_training)
+            outputs.append(as_arrays(model(*(each.to(here) for each in batch))))
     return score_of(tuple(np.concatenate(each) for each in zip(*outputs, strict=True)), task)
 
 
@@ -39,3 +40,17 @@ def score_of(joined: Arrays, task: Task) -> float:
     if task.metric is not None:
         return task.metric(joined if len(joined) > 1 else joined[0], targets)
     return float(np.mean(joined[0].argmax(axis=-1) == targets))
+
+
+@contextmanager
+def _in_eval_mode(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        # An exported graph changes its form here; the modules' own modes may differ from it.
+        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode

@@ -61,6 +61,10 @@ class Task:
     def provides(self, name: str) -> bool:
         return name in self._functions
 
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """As the task file has it, unchecked; None: it has none."""
+        return self._functions.get(name)
+
     def lacks(self, name: str) -> str:
         return f"{name}(), which {self.path.name} lacks"
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from torch import Tensor, nn
+from trimtab.compress import held
 from trimtab.compress.passes import ModelContext, PassRejected, load_pass
 from trimtab.compress.pipeline import apply_to_model, recipe_of
 from trimtab.compress.quantized_model import QuantizedModel
@@ -38,6 +39,15 @@ class Small(nn.Module):
         return logits
 
 
+class FewerInputs:
+    """As pruning leaves a layer: it does not look at its first four inputs."""
+
+    shape = (16, 16, 3, 3)
+
+    def restore(self, weight: Tensor) -> None:
+        weight[:, :4] = 0
+
+
 def _quarters(count: int, batch: int = 32) -> Iterator[tuple[Tensor, Tensor]]:
     """Noise that is brighter in one quarter of the image, which is the class."""
     for _ in range(count // batch):
@@ -58,6 +68,8 @@ def make_task(seed: int = 0, **functions: Callable[..., Any]) -> Task:
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
+        held.hold(made, {"second.0.weight": FewerInputs()})
+        held.restore(made)
         return made
 
     return Task(
@@ -114,6 +126,12 @@ def variant_of(variants: list[Variant], model_format: str) -> Variant:
     return found
 
 
+def assert_no_weight_for_the_first_inputs(weights: np.ndarray[Any, Any]) -> None:
+    """What an earlier pass set to zero, and holds, training and export left so."""
+    assert not weights[:, :4].any()
+    assert (weights[:, 4:] != 0).mean() > 0.9
+
+
 @pytest.mark.parametrize("model_format", FORMATS)
 def test_lineage_tells_the_training_and_both_comparisons(
     built: tuple[Path, list[Variant], list[str]], model_format: str
@@ -136,6 +154,8 @@ def test_weights_in_the_onnx_file_are_int8(built: tuple[Path, list[Variant], lis
     weights = [each for each in graph.initializer if len(each.dims) > 1]
     assert sorted(list(each.dims) for each in weights) == [[4, 16], [16, 1, 3, 3], [16, 16, 3, 3]]
     assert {each.data_type for each in weights} == {onnx.TensorProto.INT8}
+    (pruned,) = (each for each in weights if list(each.dims) == [16, 16, 3, 3])
+    assert_no_weight_for_the_first_inputs(onnx.numpy_helper.to_array(pruned))
     operators = {node.op_type for node in graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
     assert "BatchNormalization" not in operators
@@ -150,6 +170,10 @@ def test_weights_in_the_tflite_file_are_int8(
     assert np.float32 not in {each["dtype"] for each in details}
     per_channel = [each for each in details if len(each["quantization_parameters"]["scales"]) == 16]
     assert sum(each["dtype"] is np.int8 for each in per_channel) == 2
+    (pruned,) = (each for each in per_channel if list(each["shape"]) == [16, 3, 3, 16])
+    assert_no_weight_for_the_first_inputs(
+        interpreter.get_tensor(pruned["index"]).transpose(0, 3, 1, 2)
+    )
 
 
 def test_second_build_does_not_train(
@@ -202,7 +226,6 @@ def test_distillation_changes_what_is_learned(
     assert not torch.equal(outputs(plain, images), outputs(distilled, images))
 
 
-@pytest.mark.slow
 def test_distillation_alone_keeps_nearer_to_the_float_model(task: Task, tmp_path: Path) -> None:
     """Labels that are wrong on purpose pull one of the two models away from it."""
     wrong = make_task(
@@ -222,7 +245,6 @@ def test_batch_of_any_size_is_taken(plain: QuantizedModel) -> None:
     torch.testing.assert_close(outputs(plain, images), one_by_one, atol=1e-4, rtol=0)
 
 
-@pytest.mark.slow
 def test_per_layer_weights_are_another_model(
     task: Task, plain: QuantizedModel, tmp_path: Path
 ) -> None:
@@ -231,7 +253,6 @@ def test_per_layer_weights_are_another_model(
     assert not torch.equal(outputs(per_layer, images), outputs(plain, images))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_ranges_and_statistics_move_until_they_are_frozen(
     task: Task, tmp_path: Path, share: float

@@ -11,6 +11,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from trimtab.compress.passes.base import PassRejected
+from trimtab.compress.passes.quantization.pt2e_patterns import patterns_traced_once
+from trimtab.compress.passes.quantization.training_form import (
+    batch_norm_constants,
+    move_eps_into_variances,
+    put_back,
+    set_form,
+)
 from trimtab.compress.quantized_model import QuantizedModel
 from trimtab.compress.quiet import quiet
 from trimtab.task import Arrays, Task
@@ -46,14 +53,15 @@ def prepared_for_calibration(graph: torch.fx.GraphModule, dynamic: bool) -> torc
 
 def prepared_for_training(graph: torch.fx.GraphModule, per_channel: bool) -> torch.fx.GraphModule:
     """In eval form, with fake quantization; a batch norm behind a convolution is folded into it."""
-    from torchao.quantization.pt2e import move_exported_model_to_eval, move_exported_model_to_train
     from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
 
+    constants = batch_norm_constants(graph)
+    # The patterns of convolution and batch norm are known in their training form alone.
+    set_form(graph, training=True)
     with quiet():
-        # The patterns of convolution and batch norm are known in their training form alone.
-        move_exported_model_to_train(graph)
         prepared = _prepared(prepare_qat_pt2e, graph, _quantizer(per_channel, qat=True))
-        move_exported_model_to_eval(prepared)
+    put_back(prepared, constants)
+    set_form(prepared, training=False)
     return prepared
 
 
@@ -71,10 +79,12 @@ def quantized(prepared: torch.fx.GraphModule, task: Task) -> QuantizedModel:
     from torchao.quantization.pt2e.constant_fold import constant_fold
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
 
+    move_eps_into_variances(prepared)
     try:
         with quiet():
             # Not of a copy: the annotations in it would speak of the nodes of the original.
-            graph = convert_pt2e(prepared, fold_quantize=False)
+            with patterns_traced_once():
+                graph = convert_pt2e(prepared, fold_quantize=False)
             unfolded = _exported(graph, task)
             constant_fold(graph, _quantizes)
             _forget_unused(graph)
@@ -146,7 +156,7 @@ def _of_extremes(spec: Any) -> Any:
 
 def _prepared(prepare: Any, graph: torch.fx.GraphModule, quantizer: Any) -> torch.fx.GraphModule:
     try:
-        with quiet():
+        with quiet(), patterns_traced_once():
             prepared: torch.fx.GraphModule = prepare(graph, quantizer)
     except Exception as error:  # patterns that torchao meets and does not know
         raise PassRejected(

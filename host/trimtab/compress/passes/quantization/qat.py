@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from trimtab.compress import held
 from trimtab.compress.cache import arrays_digest
 from trimtab.compress.distillation import distilled
 from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConfig
 from trimtab.compress.passes.quantization import pt2e
-from trimtab.compress.training import TrainingSettings, task_loss, train, training_data
+from trimtab.compress.passes.quantization.training_form import set_form
+from trimtab.compress.training import TrainingConfig, task_loss, train, training_data
 
 if TYPE_CHECKING:
     import torch
@@ -21,10 +24,14 @@ DEFAULT_DISTILLATION = 0.5
 DEFAULT_TEMPERATURE = 4.0
 
 
-class QatConfig(PassConfig):
-    epochs: int = Field(default=2, ge=1, description="how often the training data is gone through")
+class QatConfig(TrainingConfig):
+    epochs: int = Field(
+        default=2,
+        ge=0,
+        description="how often the training data is gone through; 0: calibrated only",
+    )
     learning_rate: float = Field(
-        default=1e-4, gt=0, description="Adam's at the start; it falls to 0 along a cosine"
+        default=1e-4, gt=0, description="at the start; it falls to 0 along a cosine"
     )
     per_channel: bool = Field(
         default=True, description="weights have a range for each output channel, else one a layer"
@@ -75,15 +82,17 @@ class QatPass(ModelPass[QatConfig]):
     modules: ClassVar[tuple[str, ...]] = pt2e.MODULES
 
     def requires(self, config: QatConfig) -> frozenset[Need]:
-        return frozenset({"train_data"})
+        return frozenset({"train_data"} if config.epochs else {"calibration_data"})
 
     def rejects(self, model: nn.Module, config: QatConfig) -> str | None:
-        if any(each.requires_grad for each in model.parameters()):
+        if not config.epochs or any(each.requires_grad for each in model.parameters()):
             return None
         return "qat trains weights, and the model has none that can be trained"
 
     def data_key(self, config: QatConfig, context: ModelContext) -> str:
         calibration = arrays_digest(context.task.calibration(config.calibration_samples))
+        if not config.epochs:
+            return calibration
         return f"{training_data(context.task).digest} {calibration}"
 
     def apply(
@@ -92,24 +101,32 @@ class QatPass(ModelPass[QatConfig]):
         task = context.task
         teacher = copy.deepcopy(model).eval()  # training changes the weights, which are shared
         graph = pt2e.prepared_for_training(pt2e.graph_of(model, task), config.per_channel)
+        held.carry_over(model, graph)
         samples = task.calibration(config.calibration_samples)
         _first_ranges(graph, samples)
-        loss = task_loss(task)
-        if config.distill:
-            temperature = config.temperature or DEFAULT_TEMPERATURE
-            loss = distilled(loss, teacher, config.distill, temperature)
-        settings = TrainingSettings(
-            config.epochs, config.learning_rate, _freezing(graph, config), context.progress
-        )
-        _into_training(graph)
-        trained = train(graph, task, settings, loss)
-        _out_of_training(graph)
+        done = _trained(graph, teacher, config, context) if config.epochs else ""
+        _stop_observing(graph)
         ranges = f"first ranges from {len(samples[0])} samples of {task.calibration_origin}"
         return pt2e.quantized(graph, task), (
-            f"trained with int8 weights {'per channel' if config.per_channel else 'per layer'} "
-            f"and int8 activations ({pt2e.described()}): {trained}, "
-            f"{_distillation(config)}, {ranges}"
+            f"{'trained' if config.epochs else 'calibrated, not trained,'} with int8 weights "
+            f"{'per channel' if config.per_channel else 'per layer'} and int8 activations "
+            f"({pt2e.described()}): {done}{ranges}"
         )
+
+
+def _trained(
+    graph: torch.fx.GraphModule, teacher: nn.Module, config: QatConfig, context: ModelContext
+) -> str:
+    loss = task_loss(context.task)
+    if config.distill:
+        temperature = config.temperature or DEFAULT_TEMPERATURE
+        loss = distilled(loss, teacher, config.distill, temperature)
+    form = _TrainingForm(graph, config)
+    # The graph was traced on the CPU, and creates its constants there.
+    settings = replace(config.training(context, after_step=form.after_step), device="cpu")
+    with form:
+        trained = train(graph, context.task, settings, loss)
+    return f"{trained}, {_distillation(config)}, "
 
 
 def _distillation(config: QatConfig) -> str:
@@ -123,52 +140,65 @@ def _distillation(config: QatConfig) -> str:
 
 def _first_ranges(graph: torch.fx.GraphModule, samples: Any) -> None:
     """Those of the float model: with fake quantization on, early layers' error would widen them."""
-    from torchao.quantization.pt2e import disable_fake_quant, enable_fake_quant
+    from torchao.quantization.pt2e import FakeQuantizeBase, disable_fake_quant, enable_fake_quant
 
     graph.apply(disable_fake_quant)
     pt2e.calibrate(graph, samples)
+    for module in graph.modules():
+        if isinstance(module, FakeQuantizeBase):
+            # Not written while fake quantization is off: they held whatever was in memory.
+            scale, zero_point = module.calculate_qparams()
+            module.scale.resize_(scale.shape).copy_(scale)
+            module.zero_point.resize_(zero_point.shape).copy_(zero_point)
     graph.apply(enable_fake_quant)
 
 
-def _into_training(graph: torch.fx.GraphModule) -> None:
-    from torchao.quantization.pt2e import allow_exported_model_train_eval
-
-    allow_exported_model_train_eval(graph)
-    graph.train()
-
-
-def _out_of_training(graph: torch.fx.GraphModule) -> None:
+def _stop_observing(graph: torch.fx.GraphModule) -> None:
     from torchao.quantization.pt2e import disable_observer
 
-    graph.eval()
     graph.apply(disable_observer)
 
 
-def _freezing(graph: torch.fx.GraphModule, config: QatConfig) -> Any:
-    from torchao.quantization.pt2e import disable_observer
+class _TrainingForm:
+    """Inside ``with``, train() and eval() of the graph do what a model's do.
 
-    frozen: set[str] = set()
+    Out of training no range and no statistic moves: validation data must leave no trace.
+    """
 
-    def after_step(done: float) -> None:
-        if done >= config.freeze_ranges_after and "ranges" not in frozen:
-            frozen.add("ranges")
-            graph.apply(disable_observer)
-        if done >= config.freeze_batch_norm_after and "batch norm" not in frozen:
-            frozen.add("batch norm")
-            _freeze_batch_norm(graph)
+    def __init__(self, graph: torch.fx.GraphModule, config: QatConfig) -> None:
+        self._graph = graph
+        self._config = config
+        self._done = 0.0
 
-    return after_step
+    def __enter__(self) -> None:
+        # An exported graph has methods of its own there, which refuse.
+        vars(self._graph).update(train=self._train, eval=lambda: self._train(False))
+        self._train(True)
 
+    def __exit__(self, *failure: object) -> None:
+        self._train(False)
+        for name in ("train", "eval"):
+            vars(self._graph).pop(name)
 
-def _freeze_batch_norm(graph: torch.fx.GraphModule) -> None:
-    import torch
+    def after_step(self, done: float) -> None:
+        frozen_before = self._frozen()
+        self._done = done
+        if self._frozen() != frozen_before:
+            self._train(True)
 
-    position = [each.name for each in torch.ops.aten.batch_norm.default._schema.arguments].index(
-        "training"
-    )
-    for node in graph.graph.nodes:
-        if node.target is torch.ops.aten.batch_norm.default:
-            arguments = list(node.args)
-            arguments[position] = False
-            node.args = tuple(arguments)
-    graph.recompile()
+    def _frozen(self) -> tuple[bool, bool]:
+        config = self._config
+        return (
+            self._done >= config.freeze_ranges_after,
+            self._done >= config.freeze_batch_norm_after,
+        )
+
+    def _train(self, mode: bool = True) -> torch.fx.GraphModule:
+        from torchao.quantization.pt2e import disable_observer, enable_observer
+
+        ranges_frozen, statistics_frozen = self._frozen()
+        set_form(self._graph, mode, mode and not statistics_frozen)
+        self._graph.apply(enable_observer if mode and not ranges_frozen else disable_observer)
+        for module in self._graph.modules():
+            module.training = mode
+        return self._graph
