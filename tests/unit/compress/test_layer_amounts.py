@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from torch import nn
@@ -57,11 +57,18 @@ LAYERS = ("spare", "needed", "late")
 
 @dataclass
 class MadeUpDevice:
+    """``times`` are of the whole model; but for ``rigid`` layers they go down with the work."""
+
     times: Mapping[str, float]
+    rigid: str = ""
     name: str = "board"
 
     def layer_times(self, model: nn.Module, task: Task) -> Mapping[str, float]:
-        return self.times
+        whole, left = macs_of_modules(task.model, task), macs_of_modules(model, task)
+        return {
+            name: ms if name == self.rigid else ms * left.get(name, 1) / whole.get(name, 1)
+            for name, ms in self.times.items()
+        }
 
     def figure(self, path: Path, model_format: str, metric: str) -> float:
         raise AssertionError("layers' times are asked for")
@@ -85,9 +92,11 @@ class Asked:
         context = ModelContext(task, self.folder, self.said.append)
         return AmountRequest(task.model, amount, LAYERS, how, context, _prune)
 
-    def profiled(self, times: Mapping[str, float], **changes: Any) -> LayerAmounts:
-        request = self.request("profile", **changes)
-        device = MadeUpDevice(times)
+    def profiled(
+        self, times: Mapping[str, float], rigid: str = "", amount: float = 0.4
+    ) -> LayerAmounts:
+        request = self.request("profile", amount=amount)
+        device = MadeUpDevice(times, rigid)
         context = replace(request.context, devices={"board": device}.__getitem__)
         return layer_amounts(replace(request, context=context, device="board"))
 
@@ -117,8 +126,9 @@ def test_by_sensitivity_what_the_answers_hang_on_is_spared(asked: Asked) -> None
 
     assert set(amounts) == set(LAYERS)
     assert amounts["spare"] > 3 * amounts["needed"]
-    assert "multiply-accumulates saved and loss of the score on validation_data(), 1 before" in (
-        amounts.summary
+    assert (
+        "multiply-accumulates saved; and by loss of the score on validation_data(), 1 before"
+        in (amounts.summary)
     )
     assert amounts.summary.endswith(f"{amounts['spare']:.0%} (spare)")
     assert sum("of its channels go" in line for line in asked.said) == len(LAYERS)
@@ -131,7 +141,14 @@ def test_by_profile_what_costs_is_cut_and_what_takes_no_time_stays_whole(asked: 
 
     assert by_time["late"] > 0.25 > by_macs["late"]
     assert by_time["spare"] == 0.0
-    assert "3.201 ms in 4 layers as measured on board" in by_time.summary
+    assert "as measured on board: 3.201 ms whole, " in by_time.summary
+
+
+def test_a_layer_that_is_no_faster_with_fewer_channels_is_not_cut_for_itself(asked: Asked) -> None:
+    times = {"spare": 1.0, "needed": 1.0, "late": 1.0, "head": 0.5}
+
+    assert asked.profiled(times)["late"] > 0.1
+    assert asked.profiled(times, rigid="late")["late"] < 0.1
 
 
 def test_without_validation_data_layers_are_judged_by_answers_on_calibration_data(
@@ -161,7 +178,7 @@ def test_what_cannot_be_chosen_is_refused_with_what_to_do(
 
 
 def test_a_device_that_saw_none_of_the_layers_is_refused(asked: Asked) -> None:
-    with pytest.raises(PassRejected, match="none of the layers saves ms"):
+    with pytest.raises(PassRejected, match=r"no layer saves ms when it is cut by 40% .*round_to"):
         asked.profiled({"head": 0.0})
 
 
@@ -213,7 +230,7 @@ def test_time_of_weights_that_attention_uses_itself_is_the_attentions(tmp_path: 
     )
     task = load_task(tmp_path / "task.py", seed=0)
     macs = macs_of_modules(task.model, task)
-    cost = time_cost(task.model, task, MadeUpDevice({"attention.out_proj": 2.0}))
+    cost, _ = time_cost(task.model, task.model, task, MadeUpDevice({"attention.out_proj": 2.0}))
 
     assert macs["attention"] == macs[""] >= 5 * 8 * 8 * 4
     assert cost.saved(nn.Identity()) == 2.0

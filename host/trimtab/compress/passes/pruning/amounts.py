@@ -52,31 +52,37 @@ def layer_amounts(request: AmountRequest) -> LayerAmounts:
             f"an amount of {request.amount:g} cannot be shared out: a layer loses at most "
             f"{MOST:g} of its channels; give an amount above 0 and at most that"
         )
-    cost = _cost(request)
+    cost, by_cost = _cost(request)
     loss = loss_of(request.model, request.context.task)
-    request.context.progress(f"amounts: {loss.described}, {cost.described}")
+    request.context.progress(f"amounts: {loss.described}; {by_cost}")
     layers = [_tried(request, name, cost, loss) for name in request.layers]
     if not any(each.cost for each in layers):
         raise PassRejected(
-            f"none of the layers saves {cost.unit} when it is pruned: prune by another "
-            "choice of amounts"
+            f"no layer saves {cost.unit} when it is cut by {request.amount:.0%} ({by_cost}): "
+            "choose a larger amount, or widths that suit the device better (round_to)"
         )
     amounts = assign(layers, request.amount, _spared(request, layers))
     _tell(request, layers, amounts, cost)
-    return LayerAmounts(amounts, _summary(amounts, cost, loss))
+    return LayerAmounts(amounts, _summary(amounts, by_cost, loss))
 
 
-def _cost(request: AmountRequest) -> Cost:
+def _cost(request: AmountRequest) -> tuple[Cost, str]:
+    """And what it is, in words."""
     task = request.context.task
     if request.how == "sensitivity":
-        return macs_cost(request.model, task)
+        return macs_cost(request.model, task), "multiply-accumulates saved"
     if request.context.devices is None:
         raise PassRejected(
             "amounts by profile need a device to measure on; build with trimtab compress or "
             "trimtab run, or choose amounts by sensitivity"
         )
     device = request.context.devices(request.device or "")
-    return time_cost(request.model, task, device)
+    cut = request.prune(request.model, dict.fromkeys(request.layers, request.amount)).eval()
+    cost, times = time_cost(request.model, cut, task, device)
+    return cost, (
+        f"time saved, as measured on {device.name}: {times} with every layer cut by "
+        f"{request.amount:.0%}"
+    )
 
 
 def _tried(request: AmountRequest, name: str, cost: Cost, loss: Loss) -> Layer:
@@ -112,9 +118,9 @@ def _tell(
         )
 
 
-def _summary(amounts: Mapping[str, float], cost: Cost, loss: Loss) -> str:
+def _summary(amounts: Mapping[str, float], by_cost: str, loss: Loss) -> str:
     least, most = (pick(amounts, key=lambda name: amounts[name]) for pick in (min, max))
     return (
-        f"shares by {cost.described} and {loss.described}, from {amounts[least]:.0%} ({least}) "
-        f"to {amounts[most]:.0%} ({most})"
+        f"shares by {by_cost}; and by {loss.described}; from {amounts[least]:.0%} ({least}) to "
+        f"{amounts[most]:.0%} ({most})"
     )

@@ -18,19 +18,16 @@ _FLOPS_PER_MAC = 2
 
 
 class Cost:
-    """``prices``: what modules cost. Each then costs less as it has fewer multiply-accumulates."""
+    """``prices``: what is saved where a module has no multiply-accumulates left; with fewer, as
+    much less."""
 
     def __init__(
-        self, model: nn.Module, task: Task, prices: Mapping[str, float], unit: Unit, described: str
+        self, task: Task, macs: Mapping[str, float], prices: Mapping[str, float], unit: Unit
     ) -> None:
         self.unit = unit
-        self.described = described
         self._task = task
-        self._macs = macs_of_modules(model, task)
-        self._prices: dict[str, float] = {}
-        for name, price in prices.items():
-            counted = self._counted(name)
-            self._prices[counted] = self._prices.get(counted, 0.0) + price
+        self._macs = macs
+        self._prices = prices
 
     def saved(self, pruned: nn.Module) -> float:
         left = macs_of_modules(pruned, self._task)
@@ -42,23 +39,44 @@ class Cost:
     def shown(self, cost: float) -> str:
         return f"{cost:.4f} ms" if self.unit == "ms" else f"{cost / 1e6:.3g} M MACs"
 
-    def _counted(self, name: str) -> str:
-        """The module itself, or that around it which computes with its weights (attention)."""
-        while name and not self._macs.get(name):
-            name = name.rpartition(".")[0]
-        return name
-
 
 def macs_cost(model: nn.Module, task: Task) -> Cost:
-    prices = {_WHOLE: macs_of_modules(model, task)[_WHOLE]}
-    return Cost(model, task, prices, "MACs", "multiply-accumulates saved")
+    macs = macs_of_modules(model, task)
+    return Cost(task, macs, {_WHOLE: macs[_WHOLE]}, "MACs")
 
 
-def time_cost(model: nn.Module, task: Task, device: TargetDevice) -> Cost:
-    """Raises PassRejected where the device cannot tell the layers' times."""
-    prices = device.layer_times(model, task)
-    described = f"time saved of {sum(prices.values()):.3f} ms in {len(prices)} layers as measured"
-    return Cost(model, task, prices, "ms", f"{described} on {device.name}")
+def time_cost(
+    model: nn.Module, cut: nn.Module, task: Task, device: TargetDevice
+) -> tuple[Cost, str]:
+    """``cut``: the model with fewer channels everywhere. How much faster each layer is in it tells
+    what its channels cost: less than in proportion, or nothing, where the device does not like
+    their number. Told in words too. Raises PassRejected.
+    """
+    macs, macs_left = macs_of_modules(model, task), macs_of_modules(cut, task)
+    whole = _by_counted(device.layer_times(model, task), macs)
+    left = _by_counted(device.layer_times(cut, task), macs)
+    prices = {
+        name: _price(ms, left.get(name, 0.0), macs_left.get(name, 0.0) / macs[name])
+        for name, ms in whole.items()
+    }
+    totals = (sum(whole.values()), sum(left.values()))
+    return Cost(task, macs, prices, "ms"), "{:.3f} ms whole, {:.3f} ms".format(*totals)
+
+
+def _price(whole_ms: float, left_ms: float, macs_left: float) -> float:
+    """What was not cut is priced in proportion: it was not seen to be otherwise."""
+    return (whole_ms - left_ms) / (1 - macs_left) if macs_left < 1 else whole_ms
+
+
+def _by_counted(times: Mapping[str, float], macs: Mapping[str, float]) -> dict[str, float]:
+    """A module's own; or of that around it which computes with its weights (attention)."""
+    found: dict[str, float] = {}
+    for layer, ms in times.items():
+        name = layer
+        while name and not macs.get(name):
+            name = name.rpartition(".")[0]
+        found[name] = found.get(name, 0.0) + ms
+    return found
 
 
 def macs_of_modules(model: nn.Module, task: Task) -> dict[str, float]:
