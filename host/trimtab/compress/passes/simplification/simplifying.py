@@ -44,7 +44,8 @@ def _tidied(
     reference = Reference(model, context.task)
     dropouts = without_dropout(model, keep) if config.dropout else []
     folded, left = fold_batch_norm(model, keep, reference) if config.batch_norm else ([], [])
-    identities = without_identities(model, keep)
+    gone = {*dropouts, *folded}
+    identities = [name for name in without_identities(model, keep) if name not in gone]
     merged = merge_linear(model, keep) if config.merge_linear else []
     told = [
         *_named("taken out as dropout", dropouts),
