@@ -155,6 +155,32 @@ def test_hooks_are_removed_when_training_fails(tmp_path: Path) -> None:
     assert not any(each._forward_hooks for each in (*model.modules(), *task.model.modules()))
 
 
+def test_tasks_own_training_learns_from_layers_too(tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    def fit(model: nn.Sequential, loss: Any, epochs: int, learning_rate: float) -> float:
+        optimizer = torch.optim.Adam(model.parameters(), 0.02)
+        for _ in range(20):
+            value = loss((IMAGES,), model(IMAGES), torch.zeros(4, dtype=torch.long))
+            optimizer.zero_grad()
+            torch.autograd.backward(value)
+            optimizer.step()
+            seen.append(float(value.detach()))
+        return seen[-1]
+
+    task = reader_task(
+        model=lambda: network(16),
+        student=lambda: network(4),
+        example_inputs=lambda: IMAGES[:1],
+        train_data=lambda: [(IMAGES, torch.zeros(4, dtype=torch.long))],
+        fit=fit,
+    )
+    made, sentence = distilled(task, tmp_path, student="own", features=["0"], weight=1.0)
+    assert seen[-1] < 0.8 * seen[0]
+    assert list(made.state_dict()) == list(network(4).state_dict())
+    assert f"final loss {seen[-1]:.4g}" in sentence
+
+
 def test_layers_of_one_width_need_no_projection() -> None:
     with matched_features(config(), network(4), network(4), (IMAGES,)) as features:
         assert features.projected == 0
