@@ -66,6 +66,9 @@ def test_eight_variants_are_measured_with_every_figure(demo: Demo) -> None:
         assert result["process_count"] == 3
         for name in ("latency_p50_ms", "latency_p90_ms", "memory_peak_mb", "size_mb", "accuracy"):
             assert metrics[name]["value"] > 0, name
+        assert metrics["parameters"]["value"] == 121_994
+        assert metrics["macs"]["value"] == 1_854_080
+        assert (metrics["sparsity"]["value"] > 0) == ("int8" in result["variant"])
         assert metrics["latency_p50_ms"]["ci95"] is not None
         assert metrics["energy_mj"]["provenance"] == "unavailable"
         assert isinstance(result["verdict"]["valid"], bool)
@@ -108,6 +111,11 @@ def test_the_run_is_kept_and_shown_again(demo: Demo) -> None:
 
     assert [run["run_id"] for run in listed] == [demo.run["run_id"]]
     kept = json.loads(shown.stdout)
+    assert kept["variants"] == demo.run["variants"]
+    assert all(each["origin"]["seed"] == 0 for each in kept["variants"])
+    as_table = demo.trimtab("runs", "show", demo.run["run_id"]).stdout
+    assert "1.85 M" in as_table
+    assert max(map(len, as_table.splitlines())) <= 140
     assert kept["results"] == demo.run["results"]
     assert kept["decision"] == demo.run["decision"]
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from trimtab.campaign.rebuild import Rebuild, rebuild_variant
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.home import store_url
 from trimtab.records import Run, UserError, Variant
 from trimtab.store import RunStore
+
+if TYPE_CHECKING:
+    from trimtab.campaign.rebuild import Rebuild
 
 
 def print_variants(run: Run) -> None:
@@ -70,6 +73,8 @@ def rebuild(
     \b
     Example: trimtab runs rebuild 20261101-1200 int8 --format onnx
     """
+    from trimtab.campaign.rebuild import rebuild_variant
+
     with RunStore(store_url()) as store:
         run = store.load(run_id)
     stored = _one(_named(run, variant), model_format)

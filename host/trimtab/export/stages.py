@@ -128,6 +128,8 @@ class Stages:
         return apply_or_fetch(steps, self._task.model, fingerprint, context, self._cache)
 
     def _fingerprint(self, model: nn.Module) -> str:
+        if model is self._task.model and self._float_fingerprint:
+            return self._float_fingerprint
         try:
             with quiet():
                 return model_fingerprint(model, self._task.example_inputs)
