@@ -29,6 +29,10 @@ class CutPass:
     def order_problem(cls, earlier: Any) -> str | None:
         return "cut cannot follow cut" if earlier else None
 
+    @classmethod
+    def settings_problem(cls, settings: Any, earlier: Any) -> str | None:
+        return None
+
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:

@@ -47,6 +47,7 @@ class Pipeline:
         self._judge = Judge(self._passes, target, workshop, say)
         self._short: list[str] = []
         self._helpful: list[Turned] = []
+        self._refusals: set[str] = set()
         high = 1.0 if target.on is None else _HIGHEST_SHARE_MEASURED
         self._aim = Aim(_LOWEST_SHARE * target.limit, high * target.limit)
 
@@ -151,7 +152,9 @@ class Pipeline:
         try:
             figure = self._workshop.figure(steps)
         except CannotBeMade as error:
-            self._say(f"{where}: {error}")
+            if str(error) not in self._refusals:
+                self._refusals.add(str(error))
+                self._say(f"{where}: {error}")
             return None
         self._say(f"{where}: {self._target.metric} {figure:.4g}")
         return figure
