@@ -65,8 +65,8 @@ def lively(model: nn.Module) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.uniform_(module.get_buffer("running_mean"), -0.2, 0.2)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
     return model.eval()
 
 
@@ -95,7 +95,7 @@ def test_groups_of_a_convolution_lose_the_same_number() -> None:
     idle(model.grouped, [8 * group + place for group in range(4) for place in (1, 2, 4, 7)])
     with torch.no_grad():
         model.up.weight[:, [2, 3, 5, 6]] = 0
-        model.up.bias[[2, 3, 5, 6, 10, 11, 13, 14]] = 0
+        model.up.get_parameter("bias")[[2, 3, 5, 6, 10, 11, 13, 14]] = 0
     smaller, _ = pruned(model, example())
     assert isinstance(smaller, Grouped)
     sizes = [(e.in_channels, e.out_channels, e.groups) for e in (smaller.grouped, smaller.up)]
@@ -216,7 +216,7 @@ def test_concatenated_channels_are_found_at_their_places() -> None:
     idle(model.second, [1, 2, 5])
     idle(model.norm, [0, 3, 4, 7, 9, 10, 13])
     with torch.no_grad():
-        model.norm.running_mean[[0, 3, 4, 7, 9, 10, 13]] = 0
+        model.norm.get_buffer("running_mean")[[0, 3, 4, 7, 9, 10, 13]] = 0
     idle(model.third, [0, 2])
     idle(model.fourth, [1, 3, 5, 7, 9])
     idle(model.hidden, [0, 1, 2, 9, 10, 11])
@@ -336,6 +336,11 @@ def encoder() -> tuple[Keywords, Tensor, Tensor]:
     return model, torch.randint(0, 50, (1, 9)), torch.ones(1, 9, dtype=torch.long)
 
 
+def layer_of(model: nn.Module, index: int) -> Any:
+    assert isinstance(model, Keywords)
+    return model.bert.bert.encoder.layer[index]
+
+
 def logits(model: nn.Module, tokens: Tensor, mask: Tensor) -> Tensor:
     with torch.no_grad():
         result: Tensor = model(tokens, mask).logits
@@ -347,7 +352,7 @@ def test_attention_heads_of_a_model_called_by_keywords(
 ) -> None:
     model, tokens, mask = encoder
     smaller, sentence = pruned(model, tokens, mask, structure="head", round_to=8)
-    attention = smaller.bert.bert.encoder.layer[1].attention
+    attention = layer_of(smaller, 1).attention
     assert (attention.self.num_attention_heads, attention.self.all_head_size) == (2, 16)
     assert attention.output.dense.in_features == 16
     assert "50% of the attention heads removed by l1" in sentence
@@ -359,7 +364,7 @@ def test_neurons_of_an_encoder_and_nothing_of_its_embeddings(
 ) -> None:
     model, tokens, mask = encoder
     smaller, sentence = pruned(model, tokens, mask, structure="neuron", keep=["*.pooler"])
-    layer = smaller.bert.bert.encoder.layer[0]
+    layer = layer_of(smaller, 0)
     assert layer.intermediate.dense.out_features == layer.output.dense.in_features == 12
     assert layer.attention.self.query.out_features == 32
     assert "LayerNorm normalizes over its channels" in sentence
@@ -369,7 +374,7 @@ def test_neurons_of_an_encoder_and_nothing_of_its_embeddings(
 def test_all_takes_heads_and_channels(encoder: tuple[Keywords, Tensor, Tensor]) -> None:
     model, tokens, mask = encoder
     smaller, _ = pruned(model, tokens, mask, structure="all", keep=["bert.bert.pooler"])
-    layer = smaller.bert.bert.encoder.layer[0]
+    layer = layer_of(smaller, 0)
     assert (layer.attention.self.num_attention_heads, layer.output.dense.in_features) == (2, 12)
     torch.testing.assert_close(logits(smaller, tokens, mask), logits(model, tokens, mask))
 

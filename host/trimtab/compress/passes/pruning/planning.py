@@ -131,9 +131,9 @@ class _Shares:
         self._couplings = couplings
         self._wish = wish
         self._ranks = ranks
-        self._measured = (
-            self._measure(model, context) if wish.amounts != "uniform" else dict[str, float]()
-        )
+        self._measured: Mapping[str, float] = {}
+        if wish.amounts != "uniform":
+            self._measured = self._measure(model, wish.amounts, context)
 
     def __call__(self, amount: float) -> widths.Shares:
         if self._measured:
@@ -146,11 +146,13 @@ class _Shares:
             return widths.ranked_together(self._couplings, self._ranks, amount)
         return widths.uniform(self._couplings, amount)
 
-    def _measure(self, model: nn.Module, context: ModelContext) -> Mapping[str, float]:
+    def _measure(
+        self, model: nn.Module, how: Literal["sensitivity", "profile"], context: ModelContext
+    ) -> Mapping[str, float]:
         from trimtab.compress.passes.pruning.amounts import AmountRequest, layer_amounts
 
         # What a layer bears is asked of the share itself, what it costs of the widths it will have.
-        round_to = self._wish.round_to if self._wish.amounts == "profile" else 1
+        round_to = self._wish.round_to if how == "profile" else 1
 
         def prune(source: nn.Module, shares: Mapping[str, float]) -> nn.Module:
             kept = widths.kept_of(self._couplings, shares, round_to)
@@ -160,7 +162,7 @@ class _Shares:
             model=model,
             amount=self._wish.amount,
             layers=tuple(each.name for each in self._couplings),
-            how=self._wish.amounts,
+            how=how,
             context=context,
             prune=prune,
             device=self._wish.device,

@@ -123,12 +123,15 @@ class PrunePass(ModelPass[PruneConfig]):
             needs.add("train_data")
         if config.importance == "activation":
             needs.add("calibration_data")
-        if config.amounts == "sensitivity" or (config.trains and config.patience is not None):
+        if config.trains and config.patience is not None:
             needs.add("validation_data")
         return frozenset(needs)
 
     def data_key(self, config: PruneConfig, context: ModelContext) -> str:
-        needs, task = self.requires(config), context.task
+        needs, task = set(self.requires(config)), context.task
+        if config.amounts != "uniform":  # judged on the one, or else on the other
+            judged = task.provides("validation_data")
+            needs.add("validation_data" if judged else "calibration_data")
         digests = []
         if "train_data" in needs:
             digests.append(training_data(task).digest)
