@@ -1,10 +1,12 @@
 """A project with targets, by the command line's own chain: real passes, the real local agent."""
 
+import re
 from pathlib import Path
 
 import pytest
 from trimtab.campaign.project_run import compress_project
 from trimtab.records import Variant
+from trimtab_protos.errors import Failure
 
 # 8x8 digits, upsampled: a network slow enough that its latency is more than a call's overhead.
 TASK = """
@@ -57,7 +59,7 @@ runtimes = ["onnxruntime"]
 [[variant]]
 name = "small"
 formats = ["onnx"]
-max_accuracy_drop = 0.1
+max_accuracy_drop = 0.8  # one epoch: what is reached is looked at, not how well
 points = 0
 """
 SIZE = """
@@ -68,14 +70,12 @@ passes = [
   { use = "quantize", scheme = "static" },
 ]
 """
-LATENCY = """
-target = { latency_p50_ms = "<= LIMIT" }
-passes = [{ use = "prune", epochs = 1, round_to = 1 }]
-"""
+PRUNED = 'passes = [{ use = "prune", epochs = 1, round_to = 1 }]'
+ROUNDED = 1e-4  # the verdict's last digit
 
 
-def built(folder: Path, variant: str) -> dict[str, Variant]:
-    (folder / "task.py").write_text(TASK)
+def built(folder: Path, variant: str, task: str = TASK) -> dict[str, Variant]:
+    (folder / "task.py").write_text(task)
     (folder / "trimtab.toml").write_text(PROJECT + variant)
     said: list[str] = []
     variants = compress_project(folder / "trimtab.toml", said.append)
@@ -100,10 +100,33 @@ def test_size_is_reached_by_three_passes_in_their_order(
 def test_latency_is_reached_on_the_local_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A busy machine gives no valid latency: then that is what the variant's failure says."""
+    """Six tenths of the float model's. A busy machine gives no valid latency, and says so."""
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
-    small = built(tmp_path, LATENCY.replace("LIMIT", "0.1"))["small"]
-    if small.failure is not None and small.failure.failure_class == "device":
-        pytest.skip(small.failure.message)
-    assert small.failure is None, small.failure
-    assert "target latency_p50_ms <= 0.1 reached: 0.09" in small.lineage[-1]
+    task = TASK.replace("scale_factor=2", "scale_factor=4")
+    everything = f'target = {{ latency_p50_ms = "<= 1000" }}\n{PRUNED}'
+    already = built(tmp_path, everything, task)["small"].failure
+    assert already is not None
+    limit = 0.6 * float(of_the_float(already))
+    small = built(tmp_path, f'target = {{ latency_p50_ms = "<= {limit:.4f}" }}\n{PRUNED}', task)
+    failure = small["small"].failure
+    if failure is not None:
+        skip_where_busy(failure)
+    verdict = small["small"].lineage[-1]
+    reached = re.search(r"reached: ([0-9.]+) with", verdict)
+    assert reached is not None, failure
+    assert "not reached" not in verdict
+    assert 0.95 * limit <= float(reached[1]) <= limit + ROUNDED
+
+
+def of_the_float(failure: Failure) -> str:
+    """A limit that is far off is reached already: the failure tells the float model's figure."""
+    found = re.search(r"the float model has ([0-9.]+)", failure.message)
+    if found is None:
+        skip_where_busy(failure)
+        raise AssertionError(failure)
+    return found[1]
+
+
+def skip_where_busy(failure: Failure) -> None:
+    if failure.failure_class == "device":
+        pytest.skip(failure.message)

@@ -9,10 +9,11 @@ left to the dials behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from trimtab.compress.progressive.judge import Judge, Made, loss
 from trimtab.compress.progressive.recipe import Fixed, Segment, Turned, segments, untrained
-from trimtab.compress.progressive.search import Aim, Position, strongest_kept, weakest_reaching
+from trimtab.compress.progressive.search import Aim, strongest_kept, weakest_reaching
 from trimtab.compress.progressive.workshop import (
     CannotBeMade,
     Outcome,
@@ -27,8 +28,17 @@ _LOWEST_SHARE = 0.95
 # Files are as large as they were predicted; a latency is never twice the same.
 _HIGHEST_SHARE_MEASURED = 0.99
 _ALIKE = 0.01
+_ALIKE_MEASURED = 0.05
 _POSITIONS_LOOKED_AT = 3
 _HELPS = 0.99  # of the figure without a pass: what lowers it by less is not worth a loss
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """``at`` None: left out. ``figure`` None: not known."""
+
+    at: float | None
+    figure: float | None
 
 
 class _NothingFits(Exception):
@@ -48,8 +58,9 @@ class Pipeline:
         self._short: list[str] = []
         self._helpful: list[Turned] = []
         self._refusals: set[str] = set()
-        high = 1.0 if target.on is None else _HIGHEST_SHARE_MEASURED
-        self._aim = Aim(_LOWEST_SHARE * target.limit, high * target.limit)
+        measured = target.on is not None
+        high = _HIGHEST_SHARE_MEASURED if measured else 1.0
+        self._aim = Aim(_LOWEST_SHARE * target.limit, high * target.limit, is_jagged=measured)
 
     def run(self) -> Outcome:
         """Raises CannotBeMade where the float model itself cannot be."""
@@ -128,7 +139,7 @@ class Pipeline:
             return min(kept, key=lambda each: self._distance(each[1]))[0]
         return self._turned_back(segment, segment.turned, before, tried[-1])
 
-    def _needed(self, turned: Turned, before: Made, aim: Aim) -> Position:
+    def _needed(self, turned: Turned, before: Made, aim: Aim) -> _Wanted:
         """Found without training. Left out where the target is reached so, or nothing can be."""
         behind = untrained(self._passes[turned.place :])
 
@@ -138,15 +149,15 @@ class Pipeline:
 
         off = figure(turned.off)
         if turned not in self._helpful or (off is not None and off <= aim.high):
-            return Position(turned.off, off)
+            return _Wanted(turned.off, off)
         found = weakest_reaching(figure, turned.dial, aim, off, turned.rounded)
         if found is None:
             self._short.append(f"{turned.step.use} is not possible here")
-            return Position(turned.off, off)
+            return _Wanted(turned.off, off)
         if found.figure is not None and found.figure > aim.high:
             strongest = f"{turned.step.use} at {found.at:g}, its strongest"
             self._short.append(f"{strongest}, gives {found.figure:.4g}")
-        return found
+        return _Wanted(found.at, found.figure)
 
     def _probed(self, where: str, steps: Steps) -> float | None:
         try:
@@ -206,10 +217,12 @@ class Pipeline:
         return untrained(self._passes[last.place :]) if last else ()
 
     def _is_near(self, figure: float, expected: float, is_off: bool) -> bool:
-        """Nothing is weaker than off, and nothing nearer was found than what was expected."""
-        is_as_expected = abs(figure - expected) <= _ALIKE * expected
-        at_least = 0.0 if is_off or is_as_expected else _LOWEST_SHARE * self._target.limit
-        return at_least <= figure <= self._target.limit
+        """Or as near as can be: nothing is weaker than off, and nothing nearer was found."""
+        limit = self._target.limit
+        alike = _ALIKE_MEASURED if self._target.on else _ALIKE
+        is_nearest = expected < _LOWEST_SHARE * limit and abs(figure / expected - 1) <= alike
+        at_least = 0.0 if is_off or is_nearest else _LOWEST_SHARE * limit
+        return at_least <= figure <= limit
 
     def _distance(self, figure: float) -> tuple[bool, float]:
         return figure > self._target.limit, abs(self._target.limit - figure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trimtab.compress.passes.base import Dial
 
@@ -12,34 +12,33 @@ Round = Callable[[float], float]
 _MOST_PROBES = 8
 _NEVER_NEARER = 0.15
 _FINEST = 0.01
+_AROUND = 0.0125
+_MOST_AROUND = 12
 _MOST_BACK_OFFS = 3
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What a figure must be: at most ``high``; above ``low`` it is not looked at any nearer."""
+    """What a figure must be: at most ``high``; above ``low`` it is not looked at any nearer.
+
+    ``is_jagged``: the figure need not fall with each turn of the dial. A layer of 15 channels may
+    take longer than one of 16.
+    """
 
     low: float
     high: float
+    is_jagged: bool = False
 
     def scaled(self, factor: float) -> Aim:
-        return Aim(self.low * factor, self.high * factor)
+        return replace(self, low=self.low * factor, high=self.high * factor)
 
     def holds(self, figure: float) -> bool:
         return self.low <= figure <= self.high
 
 
 @dataclass(frozen=True)
-class Position:
-    """``figure`` None: the pass cannot be turned there. ``at`` None: it is left out."""
-
-    at: float | None
-    figure: float | None
-
-
-@dataclass(frozen=True)
-class _End:
-    """Of the range that is still looked through."""
+class End:
+    """Of the range that is looked through. ``figure`` None: the pass cannot be turned there."""
 
     at: float
     figure: float | None
@@ -47,13 +46,13 @@ class _End:
 
 def weakest_reaching(
     figure: Callable[[float], float | None], dial: Dial, aim: Aim, off: float | None, rounded: Round
-) -> Position | None:
+) -> End | None:
     """Else the strongest that can be made; None: there is none. ``off``: without the pass.
 
     Figures may be noisy: a position counts as reaching when its own figure does.
     """
-    weak = _End(dial.weakest, off)
-    strong = _End(rounded(dial.strongest), figure(rounded(dial.strongest)))
+    weak = End(dial.weakest, off)
+    strong = End(rounded(dial.strongest), figure(rounded(dial.strongest)))
     seen = [strong]
     finest = _FINEST * abs(dial.strongest - dial.weakest)
     for _ in range(_MOST_PROBES):
@@ -62,10 +61,38 @@ def weakest_reaching(
         at = rounded(_between(weak, strong, aim))
         if any(at == each.at for each in seen):
             break
-        found = _End(at, figure(at))
+        found = End(at, figure(at))
         seen.append(found)
         weak, strong = _narrowed(weak, strong, found, aim)
+    best = _best(seen, dial, aim)
+    if aim.is_jagged and best and _falls_short(best, aim):
+        seen += _around(best, dial, aim, figure, rounded)
     return _best(seen, dial, aim)
+
+
+def _falls_short(best: End, aim: Aim) -> bool:
+    return best.figure is not None and best.figure < aim.low
+
+
+def _around(
+    best: End,
+    dial: Dial,
+    aim: Aim,
+    figure: Callable[[float], float | None],
+    rounded: Round,
+) -> list[End]:
+    """Nearest first, to both sides; up to the first that is near the limit."""
+    step = _AROUND * (dial.strongest - dial.weakest)
+    low, high = sorted((dial.weakest, dial.strongest))
+    found: list[End] = []
+    for index in range(_MOST_AROUND):
+        side = 1 if index % 2 else -1
+        at = rounded(best.at + side * step * (index // 2 + 1))
+        if low <= at <= high:
+            found.append(End(at, figure(at)))
+            if found[-1].figure is not None and aim.holds(found[-1].figure):
+                break
+    return found
 
 
 def strongest_kept(
@@ -83,12 +110,12 @@ def strongest_kept(
             bad = at
 
 
-def _is_settled(strong: _End, aim: Aim) -> bool:
+def _is_settled(strong: End, aim: Aim) -> bool:
     """Even the strongest is too large, or what reaches the aim is near it."""
     return strong.figure is not None and (strong.figure > aim.high or aim.holds(strong.figure))
 
 
-def _between(weak: _End, strong: _End, aim: Aim) -> float:
+def _between(weak: End, strong: End, aim: Aim) -> float:
     share = 0.5
     if weak.figure is not None and strong.figure is not None and weak.figure > strong.figure:
         middle = (aim.low + aim.high) / 2
@@ -97,23 +124,22 @@ def _between(weak: _End, strong: _End, aim: Aim) -> float:
     return weak.at + share * (strong.at - weak.at)
 
 
-def _narrowed(weak: _End, strong: _End, found: _End, aim: Aim) -> tuple[_End, _End]:
+def _narrowed(weak: End, strong: End, found: End, aim: Aim) -> tuple[End, End]:
     if found.figure is None:
         # Too weak to do anything where a stronger one works, else too strong.
-        return (_End(found.at, weak.figure), strong) if strong.figure else (weak, found)
+        return (End(found.at, weak.figure), strong) if strong.figure else (weak, found)
     return (weak, found) if found.figure <= aim.high else (found, strong)
 
 
-def _best(seen: list[_End], dial: Dial, aim: Aim) -> Position | None:
-    def strength(end: _End) -> float:
+def _best(seen: list[End], dial: Dial, aim: Aim) -> End | None:
+    """The weakest near the limit, else the weakest below it, else the strongest."""
+
+    def strength(end: End) -> float:
         return abs(end.at - dial.weakest)
 
-    made = [(each, each.figure) for each in seen if each.figure is not None]
-    reaching = [each for each, figure in made if figure <= aim.high]
-    if reaching:
-        best = min(reaching, key=strength)
-    elif made:
-        best = max((each for each, _ in made), key=strength)
-    else:
-        return None
-    return Position(best.at, best.figure)
+    made = [each for each in seen if each.figure is not None]
+    reaching = [each for each in made if each.figure is not None and each.figure <= aim.high]
+    near = [each for each in reaching if not _falls_short(each, aim)]
+    if near or reaching:
+        return min(near or reaching, key=strength)
+    return max(made, key=strength, default=None)

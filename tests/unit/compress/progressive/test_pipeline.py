@@ -228,6 +228,21 @@ def test_noisy_latency_ends_within_the_limit(seed: int) -> None:
     assert 3.8 <= workshop.figure(outcome.final) <= 4.0
 
 
+def test_jagged_latency_is_looked_for_on_both_sides() -> None:
+    """As measured: 15 channels may take longer than 16."""
+
+    class Jagged(FakeWorkshop):
+        def _figure(self, steps: Sequence[PassStep]) -> float:
+            amount = next((step.settings["amount"] for step in steps), 0)
+            return 10 * (1 - amount) * (1.25 if int(amount * 40) % 2 else 1)
+
+    workshop = Jagged()
+    outcome = reach(4.4, [cut()], workshop, on="local")
+    assert outcome.final is not None
+    assert 4.18 <= workshop.figure(outcome.final) <= 4.4
+    assert len(workshop.trained) == 2
+
+
 def test_dial_of_whole_numbers_stays_whole_and_may_fall() -> None:
     step = PassStep("palette", {"bits": 8, "epochs": 1})
     palette = Turned(step, PaletteConfig, 1, Dial("bits", 8, 1))
