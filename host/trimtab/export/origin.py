@@ -111,7 +111,9 @@ def _files(task: Task | FileTask) -> Iterator[tuple[Path, Role]]:
 
 def _source(path: Path, folder: Path, role: Role) -> SourceFile:
     name = Path(os.path.relpath(path.absolute(), folder)).as_posix()
-    return SourceFile(name, digest_file(path).sha256, role)
+    # A task that was made in code names a file that may never have been.
+    digest = digest_file(path).sha256 if path.is_file() else ""
+    return SourceFile(name, digest, role)
 
 
 def _versions() -> dict[str, str]:

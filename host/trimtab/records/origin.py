@@ -26,7 +26,10 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """``name``: from the origin's folder. ``weights``: external data of an ONNX model."""
+    """``name``: from the origin's folder. ``weights``: external data of an ONNX model.
+
+    ``sha256`` empty: there is no such file, the task was made in code.
+    """
 
     name: str
     sha256: str

@@ -13,6 +13,7 @@ ABSENT = "–"
 COLUMNS = ("variant", "format", "parameters", "MACs", "zeros", "size MB", "download MB")
 SHARES = "(share): of the float model in the same format; download: zstd-compressed"
 NOT_KEPT = "not written down: the run is older than that"
+NO_FILE = "of no file: the task was made in code"
 _MB = 1e6
 _MANY_ZEROS = 0.1
 _AS_LARGE = 0.98
@@ -64,7 +65,7 @@ def made_from(variants: Sequence[Variant]) -> str:
     source = origin.sources[0]
     version = origin.versions.get("trimtab", "")
     return (
-        f"Made from {source.name} (sha256 {source.sha256[:12]}), seed {origin.seed}, with trimtab "
+        f"Made from {source.name} (sha256 {source.sha256[:12] or NO_FILE}), seed {origin.seed}, with trimtab "
         f"{version} on Python {origin.python}, {origin.machine}"
     )
 
@@ -101,7 +102,7 @@ def origin_pairs(variant: Variant) -> Iterator[Pair]:
     yield Pair(
         "source",
         (
-            f"{first.name}{folder}, sha256 {first.sha256}",
+            f"{first.name}{folder}, sha256 {first.sha256 or NO_FILE}",
             *(f"{each.name}, sha256 {each.sha256}" for each in others),
         ),
     )
