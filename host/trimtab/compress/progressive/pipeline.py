@@ -133,8 +133,9 @@ class Pipeline:
                 break
             if self._is_near(figure, wanted.figure, wanted.at == segment.turned.off):
                 break
+            # Half of what a measurement is off by may be its noise.
             self._say(f"{figure:.4g} where {wanted.figure:.4g} was expected: corrected")
-            aim = aim.scaled(wanted.figure / figure)
+            aim = aim.scaled((wanted.figure / figure) ** (0.5 if aim.is_jagged else 1.0))
         if kept:
             return min(kept, key=lambda each: self._distance(each[1]))[0]
         return self._turned_back(segment, segment.turned, before, tried[-1])
