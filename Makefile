@@ -14,7 +14,7 @@ TFLITE_STAMP := $(TFLITE_VENV)/.installed
 TFLITE_PYTHON := $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
-.PHONY: setup demo test test-slow lint types bench bench-statistics protos clean
+.PHONY: setup demo test test-slow lint types bench bench-statistics bench-compression protos clean
 
 setup: $(STAMP)
 
@@ -74,6 +74,11 @@ bench: $(STAMP) $(BENCH_STAMP)
 bench-statistics: $(STAMP)
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/comparison_verdicts.py quiet=200 busy=200 slowed=40
+
+# At most 4 hours; goes on where it was broken off, also inside a training.
+bench-compression: $(STAMP)
+	$(BIN)/python benchmarks/compression.py
+	TRIMTAB_BENCH_FILE=$${TRIMTAB_BENCH_FILE:-distillation.jsonl} $(BIN)/python benchmarks/distillation_margin.py
 
 # A rival that cannot be installed here is told as unavailable in its column.
 $(BENCH_STAMP): $(STAMP)

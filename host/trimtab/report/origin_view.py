@@ -65,8 +65,8 @@ def made_from(variants: Sequence[Variant]) -> str:
     source = origin.sources[0]
     version = origin.versions.get("trimtab", "")
     return (
-        f"Made from {source.name} (sha256 {source.sha256[:12] or NO_FILE}), seed {origin.seed}, with trimtab "
-        f"{version} on Python {origin.python}, {origin.machine}"
+        f"Made from {source.name} (sha256 {source.sha256[:12] or NO_FILE}), seed {origin.seed}, "
+        f"with trimtab {version} on Python {origin.python}, {origin.machine}"
     )
 
 
