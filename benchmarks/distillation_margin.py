@@ -7,8 +7,8 @@ the test images are read once, by the students that are reported.
 
     python benchmarks/distillation_margin.py
 
-The float baseline's weights are kept in TRIMTAB_HOME, rows already made in the file that
-TRIMTAB_BENCH_FILE names. Needs ``../shared/data`` or TRIMTAB_TEST_DATA.
+The float baseline's weights and the rows already made are kept in TRIMTAB_HOME, the rows in
+the file that TRIMTAB_BENCH_FILE names, if any. Needs ``../shared/data`` or TRIMTAB_TEST_DATA.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from benchkit.paired_accuracy import Right, difference
 from benchkit.resnet20 import BATCH, fine_tuned, images
-from benchkit.rows import Row, Rows
+from benchkit.rows import FILE_VARIABLE, Row, Rows
 from benchkit.tables import print_heading, print_table, say
-from benchkit.tasks import resnet20_weights
+from benchkit.tasks import resnet20_weights, weights_folder
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
@@ -48,7 +48,7 @@ COLUMNS = ("seed", "labels alone", "distilled", "margin, points", "minutes")
 
 def main() -> None:
     teacher = fine_tuned(resnet20_weights())
-    rows = Rows.of_environment()
+    rows = Rows(Path(os.environ.get(FILE_VARIABLE) or weights_folder() / "distillation.jsonl"))
     chosen = max(WEIGHTS, key=lambda weight: _validation_accuracy(rows, teacher, weight))
     say(f"share of the teacher chosen on held-out training images: {chosen:g}")
     plain = [_row(rows, teacher, 0.0, seed) for seed in SEEDS]

@@ -1,10 +1,7 @@
 """What the pass prune is asked, how much it then takes, and what it says of it."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +11,7 @@ from torch import Tensor, nn
 from trimtab.compress.cache import Cache
 from trimtab.compress.model_cache import apply_or_fetch
 from trimtab.compress.passes import ModelContext, PassRejected
+from trimtab.compress.passes.pruning import amounts
 from trimtab.compress.passes.pruning.couplings import Coupling, Unit
 from trimtab.compress.passes.pruning.prune import PruneConfig
 from trimtab.compress.passes.pruning.widths import kept_units
@@ -204,35 +202,22 @@ def test_global_ranking_takes_from_the_layer_that_matters_less() -> None:
     assert (ranked.first.out_channels, ranked.second.out_channels) == (16, 4)
 
 
-@dataclass(frozen=True)
-class FakeRequest:
-    model: nn.Module
-    amount: float
-    layers: tuple[str, ...]
-    how: str
-    context: ModelContext
-    prune: Callable[[nn.Module, Mapping[str, float]], nn.Module]
-    device: str | None
-
-
 def test_measured_amounts_are_asked_for_and_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[FakeRequest] = []
+    asked: list[amounts.AmountRequest] = []
 
-    def layer_amounts(request: FakeRequest) -> dict[str, float]:
+    def layer_amounts(request: amounts.AmountRequest) -> amounts.LayerAmounts:
         asked.append(request)
         tried: Any = request.prune(request.model, {"second": 0.5})
         assert (tried.first.out_channels, tried.second.out_channels) == (16, 16)
-        return {"first": 0.0, "second": 0.7}
+        return amounts.LayerAmounts({"first": 0.0, "second": 0.7}, "as the board would have it")
 
-    fake: Any = ModuleType("amounts")
-    fake.AmountRequest, fake.layer_amounts = FakeRequest, layer_amounts
-    monkeypatch.setitem(sys.modules, "trimtab.compress.passes.pruning.amounts", fake)
+    monkeypatch.setattr(amounts, "layer_amounts", layer_amounts)
     smaller, sentence = pruned(task_of(), amounts="profile", device="board", amount=0.4)
     (request,) = asked
     assert (request.amount, request.how, request.device) == (0.4, "profile", "board")
     assert request.layers == ("first", "second")
     assert (smaller.first.out_channels, smaller.second.out_channels) == (16, 8)
-    assert "shares by what each layer costs on board" in sentence
+    assert "as the board would have it" in sentence
 
 
 def trained_model() -> nn.Module:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trimtab.compress.cache import arrays_digest
 from trimtab.compress.passes.base import PassRejected
 from trimtab.compress.passes.quantization.calibration import calibration_data
 from trimtab.compress.passes.quantization.sensitivity import fidelity
@@ -27,6 +28,16 @@ class Loss:
 
     of: Callable[[nn.Module], float]
     described: str
+
+
+def loss_digest(task: Task) -> str:
+    """Of the data that layers are judged on."""
+    if task.provides("validation_data"):
+        inputs, targets = task.validation
+        return arrays_digest((*inputs, targets))
+    if task.calibration_source is None:
+        return ""
+    return arrays_digest(task.calibration(_SAMPLES))
 
 
 def loss_of(model: nn.Module, task: Task) -> Loss:

@@ -27,13 +27,17 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Facts:
-    """``whole``: names and reasons of what could not be removed. ``trained``: after each step."""
+    """``whole``: names and reasons of what could not be removed. ``trained``: after each step.
+
+    ``shares``: how measured shares came about.
+    """
 
     before: Counts
     after: Counts
     changed: Widths
     whole: tuple[tuple[str, str], ...]
     trained: tuple[Retrained, ...]
+    shares: str = ""
 
 
 def changed_widths(before: nn.Module, after: nn.Module) -> Widths:
@@ -56,6 +60,8 @@ def _widths(model: nn.Module) -> dict[str, int]:
 
 def sentence(config: PruneConfig, facts: Facts) -> str:
     parts = [f"{_asked(config)}: {_counts(facts)}; {_layers(facts.changed)}"]
+    if facts.shares:
+        parts.append(facts.shares)
     if facts.whole:
         parts.append(f"left whole: {_whole(facts.whole)}")
     parts.append(_training(config, facts.trained))
@@ -70,7 +76,7 @@ def _asked(config: PruneConfig) -> str:
     chosen = {
         "uniform": "all layers ranked together" if config.ranking == "global" else "in each layer",
         "sensitivity": "shares by what each layer loses",
-        "profile": f"shares by what each layer costs on {config.device or 'local'}",
+        "profile": "shares by what each layer costs on the device",
     }[config.amounts]
     rounded = "" if config.round_to == 1 else f", multiples of {config.round_to} kept"
     steps = "at once" if config.steps == 1 else f"in {config.steps} steps"

@@ -20,6 +20,8 @@ from trimtab.compress.passes.pruning.tracing import groups_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from trimtab.compress.passes.pruning.amounts import LayerAmounts
+
 Structure = Literal["channel", "neuron", "head", "all"]
 Amounts = Literal["uniform", "sensitivity", "profile"]
 Ranking = Literal["layer", "global"]
@@ -101,20 +103,24 @@ def _nothing(structure: Structure, found: Sequence[Coupling]) -> str:
 
 def plan(
     model: nn.Module, couplings: Sequence[Coupling], wish: Wish, context: ModelContext
-) -> widths.Kept:
-    """How many units of each are left in the end. Raises PassRejected."""
+) -> tuple[widths.Kept, str]:
+    """How many units of each are left in the end, and how measured shares came about.
+
+    Raises PassRejected.
+    """
     inputs = context.task.example_inputs
     ranks = scores(model, couplings, wish.importance, context.task)
     shares = _Shares(model, couplings, wish, ranks, context)
     if wish.macs is None:
-        return widths.kept_of(couplings, shares(wish.amount), wish.round_to)
+        return widths.kept_of(couplings, shares(wish.amount), wish.round_to), shares.summary
     before = model_counts(model, inputs).macs
 
     def macs_of(kept: widths.Kept) -> float:
         smaller = without(model, widths.least(couplings, ranks, kept))
         return model_counts(smaller, inputs).macs / before
 
-    return widths.kept_for_macs(couplings, shares, wish.round_to, macs_of, wish.macs)
+    kept = widths.kept_for_macs(couplings, shares, wish.round_to, macs_of, wish.macs)
+    return kept, shares.summary
 
 
 class _Shares:
@@ -132,8 +138,10 @@ class _Shares:
         self._wish = wish
         self._ranks = ranks
         self._measured: Mapping[str, float] = {}
+        self.summary = ""  # how measured shares came about
         if wish.amounts != "uniform":
-            self._measured = self._measure(model, wish.amounts, context)
+            found = self._measure(model, wish.amounts, context)
+            self._measured, self.summary = found, found.summary
 
     def __call__(self, amount: float) -> widths.Shares:
         if self._measured:
@@ -148,7 +156,7 @@ class _Shares:
 
     def _measure(
         self, model: nn.Module, how: Literal["sensitivity", "profile"], context: ModelContext
-    ) -> Mapping[str, float]:
+    ) -> LayerAmounts:
         from trimtab.compress.passes.pruning.amounts import AmountRequest, layer_amounts
 
         # What a layer bears is asked of the share itself, what it costs of the widths it will have.

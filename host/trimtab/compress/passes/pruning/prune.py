@@ -17,6 +17,7 @@ from trimtab.compress.passes.base import (
     PassRejected,
 )
 from trimtab.compress.passes.pruning import lineage, planning, widths
+from trimtab.compress.passes.pruning.amounts_loss import loss_digest
 from trimtab.compress.passes.pruning.checking import removal_problem
 from trimtab.compress.passes.pruning.counts import model_counts
 from trimtab.compress.passes.pruning.couplings import Coupling
@@ -73,7 +74,8 @@ class PruneConfig(RetrainingConfig):
         "each costs on a device (profile)",
     )
     device: str | None = Field(
-        default=None, description="profile: the device that is measured, local unless set"
+        default=None,
+        description="profile: the device that is measured, the project's own unless set",
     )
 
     @model_validator(mode="after")
@@ -104,7 +106,7 @@ class PruneConfig(RetrainingConfig):
             round_to=self.round_to,
             keep=tuple(self.keep),
             amounts=self.amounts,
-            device=(self.device or "local") if self.amounts == "profile" else None,
+            device=self.device,
         )
 
 
@@ -140,6 +142,8 @@ class PrunePass(ModelPass[PruneConfig]):
         if "validation_data" in needs:
             inputs, targets = task.validation
             digests.append(arrays_digest((*inputs, targets)))
+        if config.amounts != "uniform":
+            digests.append(loss_digest(task))
         return " ".join(digests)
 
     def rejects(self, model: nn.Module, config: PruneConfig) -> str | None:
@@ -156,7 +160,7 @@ class PrunePass(ModelPass[PruneConfig]):
         inputs = context.task.example_inputs
         found = planning.removable(model, config.wish, inputs)
         couplings = [each for each in found if each.units]
-        kept = planning.plan(model, couplings, config.wish, context)
+        kept, shares = planning.plan(model, couplings, config.wish, context)
         if all(kept[each.name] == len(each.units) for each in couplings):
             raise PassRejected(_too_little(couplings, config))
         smaller, trained = _in_steps(model, couplings, kept, config, context)
@@ -166,6 +170,7 @@ class PrunePass(ModelPass[PruneConfig]):
             changed=lineage.changed_widths(model, smaller),
             whole=tuple((each.name, each.reason) for each in found if not each.units),
             trained=tuple(trained),
+            shares=shares,
         )
         return smaller, lineage.sentence(config, facts)
 
