@@ -21,7 +21,7 @@ from trimtab.task import Task
 from benchkit import cifar_split, sst2_split
 from benchkit.mobilenet_v3 import MobileNetV3Small
 from benchkit.resnet20 import pretrained
-from benchkit.sst2_encoder import Encoder
+from benchkit.sst2_encoder import Encoder, Shape
 from benchkit.tables import say
 from benchkit.tasks import weights_folder
 
@@ -110,7 +110,7 @@ MOBILENET = Network(
 )
 ENCODER = Network(
     "encoder",
-    Encoder,
+    lambda: Encoder(Shape(sst2_split.VOCABULARY, dropout=0.2)),
     {
         "example_inputs": sst2_split.example_inputs,
         "train_data": sst2_split.train_data,
