@@ -17,6 +17,8 @@ Distance = Callable[[Any, Any], "Tensor"]  # of the student's outputs from the t
 Norm = Literal["mse", "smooth_l1"]
 Extra = Callable[[], "Tensor"]
 
+DEFAULT_TEMPERATURE = 4.0
+
 
 def distilled(own: Loss, teacher: nn.Module, weight: float, temperature: float) -> Loss:
     """The task's own loss, a share ``weight`` of it replaced by the distance to ``teacher``."""

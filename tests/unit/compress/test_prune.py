@@ -320,7 +320,7 @@ def test_pruned_model_is_kept_and_not_trained_twice(
     def never(*arguments: Any) -> None:
         raise AssertionError("it trained again")
 
-    monkeypatch.setattr("trimtab.compress.passes.pruning.retraining.train", never)
+    monkeypatch.setattr("trimtab.compress.retraining.train", never)
     again, same_lineage = apply_or_fetch(steps, task.model, "model", context, cache)
     assert lineage == same_lineage
     assert torch.equal(first.get_parameter("last.weight"), again.get_parameter("last.weight"))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trimtab.compress.checkpoints import Checkpoint
-from trimtab.compress.passes.base import ModelContext, PassConfig
+from trimtab.compress.passes.base import ModelContext, Need, PassConfig
+from trimtab.compress.training.data import training_data
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +57,20 @@ class TrainingConfig(PassConfig):
         ge=1,
         description="epochs without a better score on validation_data() that end the training",
     )
+
+    @property
+    def trains(self) -> bool:
+        return self.epochs > 0
+
+    def data_needs(self) -> frozenset[Need]:
+        if not self.trains:
+            return frozenset()
+        scored: frozenset[Need] = frozenset({"validation_data"} if self.patience else ())
+        return scored | {"train_data"}
+
+    def data_digest(self, context: ModelContext) -> str:
+        """Of all that the training depends on; empty: there is none."""
+        return training_data(context.task).digest if self.trains else ""
 
     def training(
         self,

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trimtab.compress.cache import arrays_digest
 from trimtab.compress.distillation import answers, taught
 from trimtab.compress.passes.base import ModelContext, ModelPass, Need, Pass, PassConfig
 from trimtab.compress.passes.distillation.features import Features, matched_features
 from trimtab.compress.passes.distillation.settings import DistillConfig
 from trimtab.compress.passes.distillation.soft_targets import soft_targets
 from trimtab.compress.passes.distillation.students import own_student_digest, student_of
-from trimtab.compress.training import Trained, task_loss, train, training_data
+from trimtab.compress.training import Trained, task_loss, train
 from trimtab.task import as_tensors
 
 if TYPE_CHECKING:
@@ -46,14 +45,8 @@ class DistillPass(ModelPass[DistillConfig]):
         )
 
     def requires(self, config: DistillConfig) -> frozenset[Need]:
-        needs: set[Need] = set()
-        if config.epochs:
-            needs.add("train_data")
-        if config.epochs and config.patience is not None:
-            needs.add("validation_data")
-        if config.student == "own":
-            needs.add("student")
-        return frozenset(needs)
+        needs = config.data_needs()
+        return needs | {"student"} if config.student == "own" else needs
 
     def rejects(self, model: nn.Module, config: DistillConfig) -> str | None:
         if config.student == "own" or any(each.requires_grad for each in model.parameters()):
@@ -61,15 +54,8 @@ class DistillPass(ModelPass[DistillConfig]):
         return "distill trains weights, and the model has none that can be trained"
 
     def data_key(self, config: DistillConfig, context: ModelContext) -> str:
-        parts = []
-        if config.epochs:
-            parts.append(training_data(context.task).digest)
-        if config.epochs and config.patience is not None:
-            inputs, targets = context.task.validation
-            parts.append(arrays_digest((*inputs, targets)))
-        if config.student == "own":
-            parts.append(own_student_digest(context.task))
-        return " ".join(parts)
+        digest = config.data_digest(context)
+        return f"{digest} {own_student_digest(context.task)}" if config.student == "own" else digest
 
     def apply(
         self, model: nn.Module, config: DistillConfig, context: ModelContext

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trimtab.compress.distillation import Norm
+from trimtab.compress.distillation import DEFAULT_TEMPERATURE, Norm
 from trimtab.compress.training import TrainingConfig
 
 Student = Literal["self", "narrow", "own"]
@@ -15,7 +15,6 @@ Start = Literal["kept", "fresh"]
 Soft = Literal["auto", "scores", "binary", "values"]
 Match = Literal["hint", "attention", "relations"]
 DEFAULT_WIDTH = 0.5
-DEFAULT_TEMPERATURE = 4.0
 DEFAULT_RELATION_HEADS = 4
 
 

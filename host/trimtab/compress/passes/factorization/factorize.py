@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from trimtab.compress.cache import arrays_digest
 from trimtab.compress.passes.base import Dial, ModelContext, ModelPass, Need, PassConfig
-from trimtab.compress.passes.factorization import retraining
 from trimtab.compress.passes.factorization.settings import Method
+from trimtab.compress.retraining import RetrainingConfig, cannot_train, retrained_at_the_end
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +18,7 @@ DEFAULT_RATIO = 0.5
 _AMOUNTS = ("ratio", "energy", "macs")
 
 
-class FactorizeConfig(retraining.RetrainingConfig):
+class FactorizeConfig(RetrainingConfig):
     method: Method = Field(
         default="auto",
         description="of convolutions: tucker2, spatial-svd, cp, or auto, for each layer the better "
@@ -80,14 +80,16 @@ class FactorizePass(ModelPass[FactorizeConfig]):
     dial: ClassVar[Dial | None] = Dial("ratio", weakest=0.9, strongest=0.2)
 
     def requires(self, config: FactorizeConfig) -> frozenset[Need]:
-        needs = retraining.needs(config)
+        needs = config.data_needs()
         return needs | {"calibration_data"} if config.data_aware else needs
 
     def rejects(self, model: nn.Module, config: FactorizeConfig) -> str | None:
-        return retraining.frozen(model, config)
+        if cannot_train(model, config):
+            return "there are no weights that can be trained; set epochs = 0"
+        return None
 
     def data_key(self, config: FactorizeConfig, context: ModelContext) -> str:
-        digest = retraining.data_digest(config, context)
+        digest = config.data_digest(context)
         if config.data_aware:
             digest += arrays_digest(context.task.calibration(config.calibration_samples))
         return digest
@@ -98,4 +100,4 @@ class FactorizePass(ModelPass[FactorizeConfig]):
         from trimtab.compress.passes.factorization.rewriting import rewritten
 
         told = rewritten(model, config, context)
-        return model, f"{told}; {retraining.retrain(model, config, context)}"
+        return model, f"{told}; {retrained_at_the_end(model, config, context)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trimtab.compress.passes.pruning.counts import Counts
-from trimtab.compress.passes.pruning.retraining import Retrained
+from trimtab.compress.retraining import Retrained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,16 +116,10 @@ def _named(names: Sequence[str]) -> str:
 def _training(config: PruneConfig, trained: Sequence[Retrained]) -> str:
     if not trained:
         return "not trained afterwards"
-    teacher = "without distillation"
-    if config.distill:
-        teacher = (
-            f"distilled from the float model (share {config.distill:g} of the loss, "
-            f"temperature {config.temperature:g})"
-        )
     between = trained[:-1] if config.epochs else trained
     parts = []
     if between:
         parts.append(f"{sum(each.trained.epochs for each in between)} epochs between the steps")
     if config.epochs:
         parts.append(str(trained[-1]))
-    return f"trained on {' and '.join(parts)}, {teacher}"
+    return f"trained on {' and '.join(parts)}, {config.teaching}"

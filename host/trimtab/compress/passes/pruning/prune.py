@@ -23,7 +23,7 @@ from trimtab.compress.passes.pruning.counts import model_counts
 from trimtab.compress.passes.pruning.couplings import Coupling
 from trimtab.compress.passes.pruning.importance import CALIBRATION_SAMPLES, Importance, scores
 from trimtab.compress.passes.pruning.removal import without
-from trimtab.compress.passes.pruning.retraining import Retrained, RetrainingConfig, retrain
+from trimtab.compress.retraining import Retrained, RetrainingConfig, cannot_train, retrain
 from trimtab.compress.training import training_data
 
 if TYPE_CHECKING:
@@ -120,14 +120,9 @@ class PrunePass(ModelPass[PruneConfig]):
     dial: ClassVar[Dial | None] = Dial("amount", 0.1, 0.9)
 
     def requires(self, config: PruneConfig) -> frozenset[Need]:
-        needs: set[Need] = set()
-        if config.trains or config.importance == "taylor":
-            needs.add("train_data")
-        if config.importance == "activation":
-            needs.add("calibration_data")
-        if config.trains and config.patience is not None:
-            needs.add("validation_data")
-        return frozenset(needs)
+        ranked: dict[str, Need] = {"taylor": "train_data", "activation": "calibration_data"}
+        ranked_on = ranked.get(config.importance)
+        return config.data_needs() | ({ranked_on} if ranked_on else set())
 
     def data_key(self, config: PruneConfig, context: ModelContext) -> str:
         needs, task = set(self.requires(config)), context.task
@@ -139,15 +134,12 @@ class PrunePass(ModelPass[PruneConfig]):
             digests.append(training_data(task).digest)
         if "calibration_data" in needs:
             digests.append(arrays_digest(task.calibration(CALIBRATION_SAMPLES)))
-        if "validation_data" in needs:
-            inputs, targets = task.validation
-            digests.append(arrays_digest((*inputs, targets)))
         if config.amounts != "uniform":
             digests.append(loss_digest(task))
         return " ".join(digests)
 
     def rejects(self, model: nn.Module, config: PruneConfig) -> str | None:
-        if not config.trains or any(each.requires_grad for each in model.parameters()):
+        if not cannot_train(model, config):
             return None
         return (
             "prune trains what is left, and the model has no weights that can be trained; "

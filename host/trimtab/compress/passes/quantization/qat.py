@@ -6,25 +6,22 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trimtab.compress import held
 from trimtab.compress.cache import arrays_digest
-from trimtab.compress.distillation import distilled
 from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConfig
 from trimtab.compress.passes.quantization import pt2e
 from trimtab.compress.passes.quantization.training_form import set_form
-from trimtab.compress.training import TrainingConfig, task_loss, train, training_data
+from trimtab.compress.retraining import RetrainingConfig, cannot_train
+from trimtab.compress.training import train
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-DEFAULT_DISTILLATION = 0.5
-DEFAULT_TEMPERATURE = 4.0
 
-
-class QatConfig(TrainingConfig):
+class QatConfig(RetrainingConfig):
     epochs: int = Field(
         default=2,
         ge=0,
@@ -48,32 +45,6 @@ class QatConfig(TrainingConfig):
         le=1,
         description="share of the steps after which batch norm's statistics stay fixed",
     )
-    distill: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="share of the loss that is the distance to the float model's outputs; "
-        f"true: {DEFAULT_DISTILLATION}",
-    )
-    temperature: float | None = Field(
-        default=None,
-        gt=0,
-        description=f"distill: by how much scores are softened, {DEFAULT_TEMPERATURE:g} unless set",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _distillation(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        wanted = values.get("distill", 0.0)
-        if isinstance(wanted, bool):
-            values = {**values, "distill": DEFAULT_DISTILLATION if wanted else 0.0}
-        if wanted:
-            return {"temperature": DEFAULT_TEMPERATURE, **values}
-        if values.get("temperature") is not None:
-            raise ValueError("temperature is a setting of distill; set distill too")
-        return values
 
 
 class QatPass(ModelPass[QatConfig]):
@@ -85,15 +56,13 @@ class QatPass(ModelPass[QatConfig]):
         return frozenset({"train_data"} if config.epochs else {"calibration_data"})
 
     def rejects(self, model: nn.Module, config: QatConfig) -> str | None:
-        if not config.epochs or any(each.requires_grad for each in model.parameters()):
-            return None
-        return "qat trains weights, and the model has none that can be trained"
+        if cannot_train(model, config):
+            return "qat trains weights, and the model has none that can be trained"
+        return None
 
     def data_key(self, config: QatConfig, context: ModelContext) -> str:
         calibration = arrays_digest(context.task.calibration(config.calibration_samples))
-        if not config.epochs:
-            return calibration
-        return f"{training_data(context.task).digest} {calibration}"
+        return f"{config.data_digest(context)} {calibration}" if config.trains else calibration
 
     def apply(
         self, model: nn.Module, config: QatConfig, context: ModelContext
@@ -117,25 +86,13 @@ class QatPass(ModelPass[QatConfig]):
 def _trained(
     graph: torch.fx.GraphModule, teacher: nn.Module, config: QatConfig, context: ModelContext
 ) -> str:
-    loss = task_loss(context.task)
-    if config.distill:
-        temperature = config.temperature or DEFAULT_TEMPERATURE
-        loss = distilled(loss, teacher, config.distill, temperature)
+    loss = config.loss(context.task, teacher)
     form = _TrainingForm(graph, config)
     # The graph was traced on the CPU, and creates its constants there.
     settings = replace(config.training(context, after_step=form.after_step), device="cpu")
     with form:
         trained = train(graph, context.task, settings, loss)
-    return f"{trained}, {_distillation(config)}, "
-
-
-def _distillation(config: QatConfig) -> str:
-    if not config.distill:
-        return "without distillation"
-    return (
-        f"distilled from the float model (share {config.distill:g} of the loss, "
-        f"temperature {config.temperature:g})"
-    )
+    return f"{trained}, {config.teaching}, "
 
 
 def _first_ranges(graph: torch.fx.GraphModule, samples: Any) -> None:

@@ -11,7 +11,7 @@ from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConf
 from trimtab.compress.passes.sharing.palette import Palette, palette_of
 from trimtab.compress.passes.sparsity.layer_weights import layer_of, layer_weights, unknown_layers
 from trimtab.compress.passes.sparsity.masks import Zeros
-from trimtab.compress.training import TrainingConfig, task_loss, train, training_data
+from trimtab.compress.training import TrainingConfig, task_loss, train
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ class ClusterPass(ModelPass[ClusterConfig]):
         return None
 
     def data_key(self, config: ClusterConfig, context: ModelContext) -> str:
-        return training_data(context.task).digest if config.epochs else ""
+        return config.data_digest(context)
 
     def apply(
         self, model: nn.Module, config: ClusterConfig, context: ModelContext

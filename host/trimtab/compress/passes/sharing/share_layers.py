@@ -8,7 +8,7 @@ from pydantic import Field
 
 from trimtab.compress.passes.base import ModelContext, ModelPass, Need, PassConfig
 from trimtab.compress.passes.sharing.alike_layers import Run, Start, runs_of_alike, share
-from trimtab.compress.training import TrainingConfig, task_loss, train, training_data
+from trimtab.compress.training import TrainingConfig, task_loss, train
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +41,7 @@ class ShareLayersPass(ModelPass[ShareLayersConfig]):
         )
 
     def data_key(self, config: ShareLayersConfig, context: ModelContext) -> str:
-        return training_data(context.task).digest if config.epochs else ""
+        return config.data_digest(context)
 
     def apply(
         self, model: nn.Module, config: ShareLayersConfig, context: ModelContext

@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from trimtab.compress.cache import arrays_digest
 from trimtab.compress.passes.base import Dial, ModelContext, ModelPass, Need, PassConfig
-from trimtab.compress.passes.factorization import retraining
+from trimtab.compress.retraining import RetrainingConfig, cannot_train, retrained_at_the_end
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class SimplifyConfig(retraining.RetrainingConfig):
+class SimplifyConfig(RetrainingConfig):
     epochs: int = Field(
         default=0, ge=0, description="how often the training data is gone through afterwards"
     )
@@ -67,14 +67,16 @@ class SimplifyPass(ModelPass[SimplifyConfig]):
     dial: ClassVar[Dial | None] = Dial("drop_share", weakest=0.0, strongest=0.5)
 
     def requires(self, config: SimplifyConfig) -> frozenset[Need]:
-        needs = retraining.needs(config)
+        needs = config.data_needs()
         return needs | {"calibration_data"} if config.drops else needs
 
     def rejects(self, model: nn.Module, config: SimplifyConfig) -> str | None:
-        return retraining.frozen(model, config)
+        if cannot_train(model, config):
+            return "there are no weights that can be trained; set epochs = 0"
+        return None
 
     def data_key(self, config: SimplifyConfig, context: ModelContext) -> str:
-        digest = retraining.data_digest(config, context)
+        digest = config.data_digest(context)
         if config.drops:
             digest += arrays_digest(context.task.calibration(config.calibration_samples))
         return digest
@@ -85,4 +87,4 @@ class SimplifyPass(ModelPass[SimplifyConfig]):
         from trimtab.compress.passes.simplification.simplifying import simplified
 
         told = simplified(model.eval(), config, context)
-        return model, f"{told}; {retraining.retrain(model, config, context)}"
+        return model, f"{told}; {retrained_at_the_end(model, config, context)}"

@@ -111,7 +111,7 @@ class SparsifyPass(ModelPass[SparsifyConfig]):
         return None
 
     def data_key(self, config: SparsifyConfig, context: ModelContext) -> str:
-        return training_data(context.task).digest if config.epochs else ""
+        return config.data_digest(context)
 
     def apply(
         self, model: nn.Module, config: SparsifyConfig, context: ModelContext

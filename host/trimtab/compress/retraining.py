@@ -1,4 +1,4 @@
-"""What is left of a model is trained on, with or without the float model as its teacher."""
+"""A changed model is trained on, from its own loss and, where asked, the float model's outputs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from trimtab.compress.distillation import distilled
+from trimtab.compress.distillation import DEFAULT_TEMPERATURE, distilled
 from trimtab.compress.passes.base import ModelContext
-from trimtab.compress.passes.quantization.qat import DEFAULT_DISTILLATION, DEFAULT_TEMPERATURE
-from trimtab.compress.training import Trained, TrainingConfig, task_loss, train
+from trimtab.compress.training import Loss, Trained, TrainingConfig, task_loss, train
+from trimtab.task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+DEFAULT_DISTILLATION = 0.5
 
 
 class RetrainingConfig(TrainingConfig):
@@ -45,6 +47,24 @@ class RetrainingConfig(TrainingConfig):
             raise ValueError("temperature is a setting of distill; set distill too")
         return values
 
+    def loss(self, task: Task, teacher: nn.Module) -> Loss:
+        """``teacher`` may be moved: a copy of what others use too."""
+        own = task_loss(task)
+        if not self.distill:
+            return own
+        temperature = self.temperature or DEFAULT_TEMPERATURE
+        return distilled(own, teacher, self.distill, temperature)
+
+    @property
+    def teaching(self) -> str:
+        """What the loss was, in words."""
+        if not self.distill:
+            return "without distillation"
+        return (
+            f"distilled from the float model (share {self.distill:g} of the loss, "
+            f"temperature {self.temperature:g})"
+        )
+
 
 @dataclass(frozen=True)
 class Retrained:
@@ -57,19 +77,29 @@ class Retrained:
         return f"{self.trained}{self.mode}"
 
 
+def cannot_train(model: nn.Module, config: TrainingConfig) -> bool:
+    """Whether training is asked for, and nothing can be trained."""
+    return config.trains and not any(each.requires_grad for each in model.parameters())
+
+
 def retrain(
-    model: nn.Module, config: RetrainingConfig, context: ModelContext, epochs: int
+    model: nn.Module, config: RetrainingConfig, context: ModelContext, epochs: int | None = None
 ) -> Retrained:
     """Changes ``model``, and leaves it in eval mode. Raises PassRejected, UserError."""
-    loss = task_loss(context.task)
-    if config.distill:
-        temperature = config.temperature or DEFAULT_TEMPERATURE
-        loss = distilled(loss, context.task.model, config.distill, temperature)
-    model.train(_takes_training_mode(model, context.task.example_inputs))
+    task = context.task
+    loss = config.loss(task, copy.deepcopy(task.model))
+    model.train(_takes_training_mode(model, task.example_inputs))
     mode = "" if model.training else " in eval mode, the only one it runs in"
-    trained = train(model, context.task, config.training(context, epochs=epochs), loss)
+    trained = train(model, task, config.training(context, epochs=epochs), loss)
     model.eval()
     return Retrained(trained, mode)
+
+
+def retrained_at_the_end(model: nn.Module, config: RetrainingConfig, context: ModelContext) -> str:
+    """As ``retrain``; what was done, as the end of a sentence."""
+    if not config.epochs:
+        return "not trained afterwards"
+    return f"trained for {retrain(model, config, context)}, {config.teaching}"
 
 
 def _takes_training_mode(model: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
