@@ -47,10 +47,14 @@ def content_key(parts: Mapping[str, Any]) -> str:
 
 def arrays_digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
     hasher = hashlib.sha256()
+    hash_arrays(hasher, arrays)
+    return hasher.hexdigest()
+
+
+def hash_arrays(hasher: Any, arrays: Iterable[npt.NDArray[Any]]) -> None:
     for array in arrays:
         hasher.update(f"{array.dtype}{array.shape}".encode())
         hasher.update(np.ascontiguousarray(array).tobytes())
-    return hasher.hexdigest()
 
 
 def tool_versions() -> dict[str, str]:

@@ -22,16 +22,22 @@ def validation_score(model: nn.Module, task: Task) -> float:
     Higher is better. Runs where the model is; the mode of each of its modules is as it was
     afterwards. Raises UserError without such data.
     """
+    inputs, _ = task.validation
+    with _in_eval_mode(model):
+        return score_of(outputs_of(model, inputs, _BATCH), task)
+
+
+def outputs_of(model: nn.Module, inputs: Arrays, batch_size: int) -> Arrays:
+    """In the mode it is in, where it is, without gradients."""
     import torch
 
-    inputs, targets = task.validation
     here = next(model.parameters(), torch.empty(0)).device
     outputs = []
-    with _in_eval_mode(model), torch.no_grad():
-        for start in range(0, len(targets), _BATCH):
-            batch = as_tensors(tuple(each[start : start + _BATCH] for each in inputs))
+    with torch.no_grad():
+        for start in range(0, len(inputs[0]), batch_size):
+            batch = as_tensors(tuple(each[start : start + batch_size] for each in inputs))
             outputs.append(as_arrays(model(*(each.to(here) for each in batch))))
-    return score_of(tuple(np.concatenate(each) for each in zip(*outputs, strict=True)), task)
+    return tuple(np.concatenate(each) for each in zip(*outputs, strict=True))
 
 
 def score_of(joined: Arrays, task: Task) -> float:

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from trimtab_protos.digest import digest_file
@@ -25,7 +26,7 @@ _NOT_INSTALLED = "not installed"
 
 
 class Origins:
-    """Of one task; the data of a step are read and digested once, whatever the format."""
+    """Of one task; its files and the data of a step are digested once, whatever the format."""
 
     def __init__(self, task: Task | FileTask, opset: int | None = None) -> None:
         self._task = task
@@ -42,10 +43,9 @@ class Origins:
     ) -> Origin:
         """``fingerprint``: of the float model. Raises what a pass's ``data_key`` does."""
         task = self._task
-        folder = task.path.parent.absolute()
         return Origin(
-            folder=str(folder),
-            sources=tuple(_source(path, folder, role) for path, role in _files(task)),
+            folder=str(self._folder),
+            sources=self._sources,
             seed=task.seed,
             versions=_versions(),
             python=platform.python_version(),
@@ -55,6 +55,14 @@ class Origins:
             opset=self._opset if model_format == "onnx" else None,
             facts=facts,
         )
+
+    @property
+    def _folder(self) -> Path:
+        return self._task.path.parent.absolute()
+
+    @cached_property
+    def _sources(self) -> tuple[SourceFile, ...]:
+        return tuple(_source(path, self._folder, role) for path, role in _files(self._task))
 
     def _data(self, recipe: Recipe, context: PassContext) -> Iterator[StepData]:
         steps: tuple[ModelStep | ArtifactStep, ...] = (*recipe.on_model, *recipe.on_artifact)

@@ -9,8 +9,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-import numpy as np
-
+from trimtab.compress.cache import hash_arrays
 from trimtab.compress.passes.base import PassRejected
 from trimtab.compress.training.randomness import RandomStream
 from trimtab.task import Task, as_arrays, as_tensors, seed_everything
@@ -38,7 +37,7 @@ def training_data(task: Task) -> TrainingData:
     hasher = hashlib.sha256()
     batches = samples = 0
     for inputs, targets in epoch_batches(task, task.seed):
-        _add(hasher, (*as_arrays(inputs), *as_arrays(targets)))
+        hash_arrays(hasher, (*as_arrays(inputs), *as_arrays(targets)))
         batches += 1
         samples += len(as_tensors(inputs)[0])
     if not batches:
@@ -46,7 +45,7 @@ def training_data(task: Task) -> TrainingData:
     if task.provides("validation_data"):
         inputs, targets = task.validation
         hasher.update(b"validation")
-        _add(hasher, (*inputs, targets))
+        hash_arrays(hasher, (*inputs, targets))
     for name in _DECIDING:
         code = getattr(task.function(name), "__code__", None)
         hasher.update(f"{name} {_of_code(code) if code else ''}".encode())
@@ -73,12 +72,6 @@ def epoch_batches(task: Task, seed: int, skipped: int = 0) -> Iterator[tuple[Any
         number += 1
         if number > skipped:
             yield inputs, targets
-
-
-def _add(hasher: Any, arrays: tuple[Any, ...]) -> None:
-    for array in arrays:
-        hasher.update(f"{array.dtype}{array.shape}".encode())
-        hasher.update(np.ascontiguousarray(array).tobytes())
 
 
 def _of_code(code: CodeType) -> str:

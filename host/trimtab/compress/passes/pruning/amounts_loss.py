@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from trimtab.compress.cache import arrays_digest
 from trimtab.compress.passes.base import PassRejected
 from trimtab.compress.passes.quantization.calibration import calibration_data
 from trimtab.compress.passes.quantization.sensitivity import fidelity
-from trimtab.compress.validation import validation_score
-from trimtab.task import Arrays, Task, as_arrays, as_tensors
+from trimtab.compress.validation import outputs_of, validation_score
+from trimtab.task import Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,25 +58,14 @@ def _against_outputs(model: nn.Module, task: Task) -> Loss:
     """The share of answers that are others; the noise-to-signal ratio where there are no scores."""
     data = calibration_data(task, _SAMPLES, "task")
     samples = tuple(data.samples.values())
-    reference = _outputs(model, samples)
+    reference = outputs_of(model, samples, _BATCH)
     gives_answers = fidelity(reference, reference).changed is not None
 
     def lost(pruned: nn.Module) -> float:
-        found = fidelity(_outputs(pruned, samples), reference)
+        found = fidelity(outputs_of(pruned, samples, _BATCH), reference)
         if found.changed is not None:
             return found.changed
         return float(10 ** (-found.sqnr_db / 10))
 
     what = "share of answers changed" if gives_answers else "noise-to-signal ratio of the outputs"
     return Loss(lost, f"{what} on {data.origin}")
-
-
-def _outputs(model: nn.Module, samples: Arrays) -> Arrays:
-    import torch
-
-    outputs = []
-    with torch.no_grad():
-        for start in range(0, len(samples[0]), _BATCH):
-            batch = as_tensors(tuple(each[start : start + _BATCH] for each in samples))
-            outputs.append(as_arrays(model(*batch)))
-    return tuple(np.concatenate(each) for each in zip(*outputs, strict=True))
