@@ -16,21 +16,19 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from benchkit import cifar_split
 from benchkit.paired_accuracy import Right, difference
-from benchkit.resnet20 import BATCH, fine_tuned, images
+from benchkit.resnet20 import fine_tuned
 from benchkit.rows import FILE_VARIABLE, Row, Rows
 from benchkit.tables import print_heading, print_table, say
 from benchkit.tasks import resnet20_weights, weights_folder
 from scipy import stats
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from trimtab.compress.passes import ModelContext
 from trimtab.compress.pipeline import apply_to_model, recipe_of
 from trimtab.project import PassStep
@@ -40,7 +38,6 @@ SEEDS = (0, 1, 2)
 EPOCHS = int(os.environ.get("TRIMTAB_BENCH_EPOCHS", "12"))
 CHOOSING_EPOCHS = min(3, EPOCHS)
 WEIGHTS = (0.5, 0.9)
-_VALIDATION_EVERY = 10
 _TRAINING = {"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05}
 _STUDENT = {"student": "narrow", "width": 0.5, "start": "fresh"}
 COLUMNS = ("seed", "labels alone", "distilled", "margin, points", "minutes")
@@ -85,42 +82,19 @@ def _trained(teacher: nn.Module, weight: float, seed: int, epochs: int, judged: 
 
 
 def _task(teacher: nn.Module, seed: int) -> Task:
-    pictures, _ = _pictures("validation")
     functions: dict[str, Any] = {
         "model": lambda: teacher,
-        "example_inputs": lambda: pictures[:1].clone(),
-        "train_data": _batches,
+        "example_inputs": lambda: torch.zeros(1, 3, 32, 32),
+        "train_data": cifar_split.train_data,
     }
     return Task(Path(__file__), functions, seed)
 
 
-@cache
-def _pictures(part: str) -> tuple[Tensor, Tensor]:
-    """Of ``fit``, ``validation`` (every tenth training image) or ``test``."""
-    if part == "test":
-        return images("test")
-    pictures, labels = images("train")
-    held_out = torch.arange(len(labels)) % _VALIDATION_EVERY == 0
-    chosen = held_out if part == "validation" else ~held_out
-    return pictures[chosen], labels[chosen]
-
-
-def _batches() -> Iterator[tuple[Tensor, Tensor]]:
-    """In random order, each picture mirrored or not, each batch shifted by up to four pixels."""
-    pictures, labels = _pictures("fit")
-    for chosen in torch.split(torch.randperm(len(pictures)), BATCH):
-        mirrored = torch.rand(len(chosen), 1, 1, 1) < 0.5
-        batch = torch.where(mirrored, pictures[chosen].flip(3), pictures[chosen])
-        right, down = torch.randint(0, 9, (2,)).tolist()
-        padded = functional.pad(batch, (4, 4, 4, 4))
-        yield padded[:, :, down : down + 32, right : right + 32], labels[chosen]
-
-
 def _right(model: nn.Module, part: str) -> Right:
-    pictures, labels = _pictures(part)
+    batches = {"validation": cifar_split.validation_data, "test": cifar_split.test_data}[part]()
     with torch.inference_mode():
-        outputs = torch.cat([model(batch) for batch in torch.split(pictures, 500)])
-    return np.asarray(outputs.argmax(1).numpy() == labels.numpy())
+        right = [model(pictures).argmax(1) == labels for pictures, labels in batches]
+    return torch.cat(right).numpy()
 
 
 def _right_of(row: Row) -> Right:

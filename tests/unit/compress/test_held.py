@@ -1,26 +1,13 @@
 """What a pass established stays through the training that follows it."""
 
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 from trimtab.compress import held
-
-
-@dataclass(frozen=True)
-class Zeros:
-    mask: Tensor
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.mask.shape)
-
-    def restore(self, weight: Tensor) -> None:
-        weight.mul_(self.mask)
+from trimtab.compress.passes.sparsity.masks import Zeros
 
 
 def masked(model: nn.Linear) -> None:
-    held.hold(model, {"weight": Zeros(torch.tensor([[1.0, 0.0, 1.0]]))})
+    held.hold(model, {"weight": Zeros(torch.tensor([[False, True, False]]))})
 
 
 def test_restoring_puts_back_what_is_held_and_leaves_the_rest() -> None:
