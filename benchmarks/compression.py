@@ -12,22 +12,23 @@ Needs ``../shared/data`` or TRIMTAB_TEST_DATA. Exits with 1 where a demand is no
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 import torch
+from benchkit.compression.curve import COLUMNS as CURVE
+from benchkit.compression.curve import dominations
 from benchkit.compression.measured import measure_row, measure_speeds
 from benchkit.compression.plans import ROWS, Row
 from benchkit.compression.report import COLUMNS, table
 from benchkit.rows import Row as KeptRow
 from benchkit.rows import Rows, read_rows
 from benchkit.tables import print_heading, print_table
-from benchkit.tasks import weights_folder
+from benchkit.tasks import threads, weights_folder
 
 
 def main(arguments: Sequence[str]) -> int:
-    torch.set_num_threads(int(os.environ.get("TRIMTAB_BENCH_THREADS", "2")))
+    torch.set_num_threads(threads())
     file = weights_folder() / "compression.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     names = [each for each in arguments if not each.startswith("-")]
@@ -47,6 +48,10 @@ def _print(row: Row, kept: Sequence[KeptRow]) -> int:
     print_heading(row.name)
     print_table(COLUMNS, [cells for cells, _ in found])
     broken = [problem for _, problem in found if problem]
+    if row.curve:
+        lines = list(dominations(row, kept))
+        print_table(CURVE, lines)
+        broken += [f"nothing dominates {line[0]}" for line in lines if "NO" in line]
     for problem in broken:
         print(f"NOT KEPT: {problem}\n")
     return len(broken)

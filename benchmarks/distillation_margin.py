@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 from benchkit import cifar_split
+from benchkit.compression.networks import RESNET20
 from benchkit.paired_accuracy import Right, difference
-from benchkit.resnet20 import fine_tuned
 from benchkit.rows import FILE_VARIABLE, Row, Rows
 from benchkit.tables import print_heading, print_table, say
-from benchkit.tasks import resnet20_weights, weights_folder
+from benchkit.tasks import threads, weights_folder
 from scipy import stats
 from torch import nn
 from trimtab.compress.passes import ModelContext
@@ -38,13 +38,19 @@ SEEDS = (0, 1, 2)
 EPOCHS = int(os.environ.get("TRIMTAB_BENCH_EPOCHS", "12"))
 CHOOSING_EPOCHS = min(3, EPOCHS)
 WEIGHTS = (0.5, 0.9)
-_TRAINING = {"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05}
+_TRAINING = {
+    "optimizer": "adamw",
+    "learning_rate": 3e-3,
+    "weight_decay": 0.05,
+    "precision": "bfloat16",
+}
 _STUDENT = {"student": "narrow", "width": 0.5, "start": "fresh"}
 COLUMNS = ("seed", "labels alone", "distilled", "margin, points", "minutes")
 
 
 def main() -> None:
-    teacher = fine_tuned(resnet20_weights())
+    torch.set_num_threads(threads())
+    teacher = RESNET20.trained()
     rows = Rows(Path(os.environ.get(FILE_VARIABLE) or weights_folder() / "distillation.jsonl"))
     chosen = max(WEIGHTS, key=lambda weight: _validation_accuracy(rows, teacher, weight))
     say(f"share of the teacher chosen on held-out training images: {chosen:g}")

@@ -62,7 +62,7 @@ class Encoder(nn.Module):
 def phrases(split: str, words: int = _VOCABULARY) -> tuple[Tensor, Tensor, Tensor]:
     """Token ids and masks [samples, 32], and labels, of ``train`` or ``dev``."""
     vocabulary = _vocabulary(words)
-    rows = _rows(split)
+    rows = sentences(split)
     ids = np.full((len(rows), LENGTH), _PADDING, np.int64)
     for index, (sentence, _) in enumerate(rows):
         tokens = sentence.split()[:LENGTH]
@@ -101,12 +101,13 @@ def _train(model: Encoder) -> None:
 
 
 def _vocabulary(size: int) -> dict[str, int]:
-    counts = Counter(word for sentence, _ in _rows("train") for word in sentence.split())
+    counts = Counter(word for sentence, _ in sentences("train") for word in sentence.split())
     words = [word for word, _ in counts.most_common(size - 2)]
     return {word: number for number, word in enumerate(words, start=2)}
 
 
-def _rows(split: str) -> list[tuple[str, int]]:
+def sentences(split: str) -> list[tuple[str, int]]:
+    """With their labels, of ``train`` or ``dev``, in the file's order."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     path = Path(os.environ.get("TRIMTAB_TEST_DATA", beside)) / "sst2" / f"{split}.tsv"
     with path.open(encoding="utf-8", newline="") as file:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,11 +24,6 @@ Batch = tuple[tuple[Tensor, Tensor], Tensor]
 def example_inputs() -> tuple[Tensor, ...]:
     ids, mask, _ = _phrases("dev")
     return ids[:1], mask[:1]
-
-
-def dynamic_shapes() -> Any:
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=64)
-    return ({0: batch, 1: length}, {0: batch, 1: length})
 
 
 def train_data() -> Iterator[Batch]:
@@ -61,6 +55,13 @@ def calibration_data() -> Iterator[tuple[Tensor, Tensor]]:
     yield ids[:512], mask[:512]
 
 
+def indices() -> tuple[Tensor, Tensor]:
+    """Of ``train``'s phrases: those to train on, those to choose on."""
+    count = len(_phrases("train")[0])
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return order[VALIDATION:], order[:VALIDATION]
+
+
 @cache
 def _phrases(split: str) -> Phrases:
     return phrases(split, VOCABULARY)
@@ -69,8 +70,7 @@ def _phrases(split: str) -> Phrases:
 @cache
 def _split() -> tuple[Phrases, Phrases]:
     every = _phrases("train")
-    order = torch.randperm(len(every[0]), generator=torch.Generator().manual_seed(0))
-    chosen_on, trained = order[:VALIDATION], order[VALIDATION:]
+    trained, chosen_on = indices()
     return _taken(every, trained), _taken(every, chosen_on)
 
 

@@ -1,7 +1,8 @@
-"""Where the networks that benchmarks train are kept between runs."""
+"""Where the networks that benchmarks train are kept between runs, and what trains them."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from trimtab.home import home
@@ -15,3 +16,8 @@ def weights_folder() -> Path:
 def resnet20_weights(epochs: int = 8, seed: int = 0) -> Path:
     """By default the float baseline's."""
     return weights_folder() / f"resnet20-{epochs}-epochs-seed-{seed}.pt"
+
+
+def threads() -> int:
+    """That torch trains with, as TRIMTAB_BENCH_THREADS says."""
+    return int(os.environ.get("TRIMTAB_BENCH_THREADS", "2"))

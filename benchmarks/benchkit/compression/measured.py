@@ -48,6 +48,8 @@ class _Made:
         ways = {FLOAT: None, TRAINED_ON: Way(self._row.trained_on), **self._row.ways}
         for name, way in ways.items():
             self._rows.once(self._key(name), partial(self._figures, name, way))
+        for name, figures in self._row.rivals.items():
+            self._rows.once(self._key(name), figures)
 
     def _key(self, name: str) -> dict[str, Any]:
         return {"row": self._row.name, "seed": self._seed, "variant": name}
@@ -106,7 +108,10 @@ def _scored(variant: Variant, task: Task, minutes: float) -> dict[str, Any]:
         reason = variant.failure.message if variant.failure else "nothing was made"
         raise SystemExit(f"{variant.name}: {reason}")
     right = right_answers(variant.artifact.files[0].path, FORMAT, task)
+    facts = variant.origin.facts if variant.origin else None
     return {
+        "macs": facts.macs if facts else None,
+        "sparsity": facts.sparsity if facts else None,
         "bytes": variant.artifact.size_bytes,
         "download_bytes": variant.artifact.download_bytes,
         "right": packed(right),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from benchkit.paired_accuracy import Difference, difference
 from benchkit.rows import Row
 
 COLUMNS = (
-    *("variant", "bytes", "of float", "zstd, of float", "accuracy"),
+    *("variant", "bytes", "of float", "zstd, of float", "MACs, of float", "zeros", "accuracy"),
     *("points lost [over seeds]", "[over images]", "times faster", "kept"),
 )
 
@@ -49,7 +49,9 @@ def over_seeds(ours: Scored, theirs: Scored) -> Difference:
 
 def table(plan: Plan, kept: Sequence[Row]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Cells, and what is not kept; variants without figures are left out."""
-    found = {name: _scored(plan, name, kept) for name in (FLOAT, TRAINED_ON, *plan.ways)}
+    found = {
+        name: scored(plan, name, kept) for name in (FLOAT, TRAINED_ON, *plan.ways, *plan.rivals)
+    }
     base, reference = found[FLOAT], found[TRAINED_ON]
     for name, each in found.items():
         if each.rows and base.rows and reference.rows:
@@ -57,7 +59,8 @@ def table(plan: Plan, kept: Sequence[Row]) -> Iterator[tuple[tuple[str, ...], st
             yield _cells(each, base, reference, bounds)
 
 
-def _scored(plan: Plan, name: str, kept: Sequence[Row]) -> Scored:
+def scored(plan: Plan, name: str, kept: Sequence[Row]) -> Scored:
+    """One variant of a row; without ``rows`` where it has no figures yet."""
     own = [each for each in kept if each.get("row") == plan.name]
     rows = [each for each in own if each.get("variant") == name]
     speed = next((each for each in own if each.get("speed") == name), None)
@@ -67,41 +70,64 @@ def _scored(plan: Plan, name: str, kept: Sequence[Row]) -> Scored:
 def _cells(
     each: Scored, base: Scored, reference: Scored, bounds: Bounds
 ) -> tuple[tuple[str, ...], str]:
-    size = each.rows[0]["bytes"] / base.rows[0]["bytes"]
-    download = each.rows[0]["download_bytes"] / base.rows[0]["download_bytes"]
+    shares = {name: _share(each, base, name) for name in ("bytes", "download_bytes", "macs")}
     lost = over_seeds(each, reference)
     images = difference(reference.right, each.right)
-    ratio = each.speed["ratio"] if each.speed else None
-    broken = [
-        *_above("lost", lost.value, bounds.lost),
-        *_above("size", size, bounds.size),
-        *(_above("faster", -ratio, -bounds.faster) if ratio and bounds.faster else ()),
-    ]
-    is_bound = bounds != Bounds()
+    broken = _broken(each, shares, lost.value, bounds)
     cells = (
         each.name,
-        f"{each.rows[0]['bytes']:,}",
-        f"{size:.3f}",
-        f"{download:.3f}",
+        _text(each.rows[0]["bytes"], ","),
+        *(_text(share, ".3f") for share in shares.values()),
+        _text(each.rows[0]["sparsity"], ".2f"),
         f"{each.accuracy:.2f} %",
         "" if each.name == TRAINED_ON else str(lost),
         "" if each.name == TRAINED_ON else f"[{images.low:+.2f}, {images.high:+.2f}]",
         _speed(each.speed),
-        ("NO" if broken else "yes") if is_bound else "",
+        ("NO" if broken else "yes") if bounds != Bounds() else "",
     )
     return cells, f"{each.name}: {', '.join(broken)}" if broken else ""
 
 
+def _share(each: Scored, base: Scored, figure: str) -> float | None:
+    """The largest over the seeds; None where a rival has no file, say."""
+    ours, whole = [row[figure] for row in each.rows], base.rows[0][figure]
+    return None if None in ours or not whole else max(ours) / whole
+
+
+def _text(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _broken(
+    each: Scored, shares: Mapping[str, float | None], lost: float, bounds: Bounds
+) -> list[str]:
+    faster = each.speed["ratio"] if each.speed else None
+    return [
+        *_above("points lost", lost, bounds.lost),
+        *_above("of the MACs", shares["macs"], bounds.macs),
+        *_above("of the size", shares["bytes"], bounds.size),
+        *_below("times faster", faster, bounds.faster),
+        *_below("% accuracy, so the row is void", each.accuracy, bounds.accuracy),
+        *_below("points lost, so the row is void", lost, bounds.lost_at_least),
+    ]
+
+
 def _speed(speed: Row | None) -> str:
     if speed is None:
-        return "not measured"
+        return ""
     if speed["ratio"] is None:
         return str(speed["problem"])
     interval = f" [{speed['low']:.2f}, {speed['high']:.2f}]" if speed["low"] else ""
     return f"{speed['ratio']:.2f}{interval}{' (INVALID)' if speed['problem'] else ''}"
 
 
-def _above(name: str, value: float, bound: float | None) -> tuple[str, ...]:
-    if bound is None or value <= bound:
+def _above(name: str, value: float | None, bound: float | None) -> tuple[str, ...]:
+    if bound is None or (value is not None and value <= bound):
         return ()
-    return (f"{name} {abs(value):.2f}, demanded {abs(bound):g}",)
+    return (f"{_text(value, '.3g') or 'unknown'} {name}, at most {bound:g} demanded",)
+
+
+def _below(name: str, value: float | None, bound: float | None) -> tuple[str, ...]:
+    if bound is None or (value is not None and value >= bound):
+        return ()
+    return (f"{_text(value, '.3g') or 'unknown'} {name}, at least {bound:g} demanded",)

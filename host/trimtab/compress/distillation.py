@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from trimtab.compress.passes.base import PassRejected
-from trimtab.compress.training import Loss, follow
+from trimtab.compress.training import Loss, as_float32, follow
 from trimtab.task import as_tensors
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def answers(teacher: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     import torch
 
     with torch.no_grad():
-        return follow(teacher, inputs)(*inputs)
+        return as_float32(follow(teacher, inputs)(*inputs))
 
 
 def divergence(outputs: Any, wanted: Any, temperature: float, class_dim: int = -1) -> Tensor:

@@ -14,6 +14,7 @@ from trimtab.compress.training.data import TrainingData, epoch_batches
 from trimtab.compress.training.hardware import moved
 from trimtab.compress.training.keeper import Keeper
 from trimtab.compress.training.outcome import time_left
+from trimtab.compress.training.precision import as_float32, multiplying_in
 from trimtab.compress.training.randomness import RandomStream, undisturbed
 from trimtab.compress.training.settings import Loss, Optimizer, TrainingSettings
 from trimtab.compress.training.state import Best, Reached, put_weights, weights_of
@@ -124,9 +125,10 @@ class Loop:
         for group in self._optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * _cosine(self._share(reached))
         inputs, targets = moved(inputs, self.device), moved(targets, self.device)
-        with self._streams["model"]:
-            outputs = self._model(*inputs)
-        loss = self._loss(inputs, outputs, targets)
+        with multiplying_in(self.settings.precision, self.device.type):
+            with self._streams["model"]:
+                outputs = as_float32(self._model(*inputs))
+            loss = self._loss(inputs, outputs, targets)
         value = float(loss.detach())
         check_finite(value, f"in epoch {reached.epoch + 1}, batch {reached.batch + 1}")
         self._optimizer.zero_grad()

@@ -24,6 +24,7 @@ class Trained:
     score: float | None = None
     by_fit: bool = False
     device: str = "cpu"
+    precision: str = "float32"
 
     @property
     def stopped_early(self) -> bool:
@@ -36,6 +37,7 @@ class Trained:
         parts = (
             f"{count} epoch{'' if count == '1' else 's'} of {self.samples} samples",
             "" if self.device == "cpu" else f"on {self.device}",
+            "" if self.precision == "float32" else f"multiplied in {self.precision}",
             "stopped early" if self.stopped_early else "",
             "loss not told by fit()" if self.loss is None else f"final loss {self.loss:.4g}",
             self._weights(),

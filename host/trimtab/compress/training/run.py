@@ -90,6 +90,7 @@ def _by_loop(loop: Loop, keeper: Keeper, kept: dict[str, Any] | None) -> Trained
         kept=reached.best.epoch if reached.best else None,
         score=reached.best.score if reached.best else None,
         device=loop.device.type,
+        precision=loop.settings.precision,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from trimtab.compress.checkpoints import Checkpoint
 from trimtab.compress.passes.base import ModelContext, Need, PassConfig
 from trimtab.compress.training.data import training_data
+from trimtab.compress.training.precision import Precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +40,7 @@ class TrainingSettings:
     patience: int | None = None
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     device: str | None = None
+    precision: Precision = "float32"
 
 
 class TrainingConfig(PassConfig):
@@ -56,6 +58,11 @@ class TrainingConfig(PassConfig):
         default=None,
         ge=1,
         description="epochs without a better score on validation_data() that end the training",
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="float32, or bfloat16: products in half the bits (torch's autocast), faster "
+        "where the processor has them; weights stay float32",
     )
 
     @property
@@ -88,4 +95,5 @@ class TrainingConfig(PassConfig):
             weight_decay=self.weight_decay,
             patience=self.patience,
             checkpoint=context.checkpoints.next(),
+            precision=self.precision,
         )

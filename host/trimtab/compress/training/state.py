@@ -86,6 +86,7 @@ def fingerprint(model: nn.Module, settings: TrainingSettings, digest: str, seed:
         "optimizer": settings.optimizer,
         "weight_decay": settings.weight_decay,
         "patience": settings.patience,
+        "precision": settings.precision,
         "number": settings.checkpoint.number,
         "data": digest,
         "seed": seed,

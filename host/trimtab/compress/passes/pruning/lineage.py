@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trimtab.compress.passes.pruning.counts import Counts
 from trimtab.compress.retraining import Retrained
+from trimtab.records import ModelFacts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,8 +32,8 @@ class Facts:
     ``shares``: how measured shares came about.
     """
 
-    before: Counts
-    after: Counts
+    before: ModelFacts
+    after: ModelFacts
     changed: Widths
     whole: tuple[tuple[str, str], ...]
     trained: tuple[Retrained, ...]
@@ -85,9 +85,11 @@ def _asked(config: PruneConfig) -> str:
 
 def _counts(facts: Facts) -> str:
     before, after = facts.before, facts.after
+    parameters = f"parameters {before.parameters} -> {after.parameters}"
+    if not before.macs or after.macs is None:
+        return f"{parameters}, MACs not known ({before.unknown.get('macs', 'there are none')})"
     return (
-        f"parameters {before.parameters} -> {after.parameters}, "
-        f"MACs {before.macs / 1e6:.3g} M -> {after.macs / 1e6:.3g} M "
+        f"{parameters}, MACs {before.macs / 1e6:.3g} M -> {after.macs / 1e6:.3g} M "
         f"({after.macs / before.macs:.2f} of them)"
     )
 

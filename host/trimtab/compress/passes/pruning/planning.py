@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
+from trimtab.compress.model_facts import model_facts
 from trimtab.compress.passes.base import ModelContext, PassRejected
 from trimtab.compress.passes.pruning import widths
 from trimtab.compress.passes.pruning.checking import checked
-from trimtab.compress.passes.pruning.counts import model_counts
 from trimtab.compress.passes.pruning.couplings import Coupling, couplings_of
 from trimtab.compress.passes.pruning.heads import heads_of
 from trimtab.compress.passes.pruning.importance import Importance, Scores, scores
@@ -113,14 +113,23 @@ def plan(
     shares = _Shares(model, couplings, wish, ranks, context)
     if wish.macs is None:
         return widths.kept_of(couplings, shares(wish.amount), wish.round_to), shares.summary
-    before = model_counts(model, inputs).macs
+    before = _macs(model, inputs)
 
     def macs_of(kept: widths.Kept) -> float:
-        smaller = without(model, widths.least(couplings, ranks, kept))
-        return model_counts(smaller, inputs).macs / before
+        return _macs(without(model, widths.least(couplings, ranks, kept)), inputs) / before
 
     kept = widths.kept_for_macs(couplings, shares, wish.round_to, macs_of, wish.macs)
     return kept, shares.summary
+
+
+def _macs(model: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+    facts = model_facts(model, inputs)
+    if not facts.macs:
+        reason = facts.unknown.get("macs", "the model has none")
+        raise PassRejected(
+            f"macs cannot be reached, as they cannot be counted: {reason}; set amount"
+        )
+    return facts.macs
 
 
 class _Shares:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field, model_validator
 
 from trimtab.compress.cache import arrays_digest
+from trimtab.compress.model_facts import model_facts
 from trimtab.compress.passes.base import (
     Dial,
     ModelContext,
@@ -19,7 +20,6 @@ from trimtab.compress.passes.base import (
 from trimtab.compress.passes.pruning import lineage, planning, widths
 from trimtab.compress.passes.pruning.amounts_loss import loss_digest
 from trimtab.compress.passes.pruning.checking import removal_problem
-from trimtab.compress.passes.pruning.counts import model_counts
 from trimtab.compress.passes.pruning.couplings import Coupling
 from trimtab.compress.passes.pruning.importance import CALIBRATION_SAMPLES, Importance, scores
 from trimtab.compress.passes.pruning.removal import without
@@ -157,8 +157,8 @@ class PrunePass(ModelPass[PruneConfig]):
             raise PassRejected(_too_little(couplings, config))
         smaller, trained = _in_steps(model, couplings, kept, config, context)
         facts = lineage.Facts(
-            before=model_counts(model, inputs),
-            after=model_counts(smaller, inputs),
+            before=model_facts(model, inputs),
+            after=model_facts(smaller, inputs),
             changed=lineage.changed_widths(model, smaller),
             whole=tuple((each.name, each.reason) for each in found if not each.units),
             trained=tuple(trained),

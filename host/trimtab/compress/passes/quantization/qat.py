@@ -6,7 +6,7 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trimtab.compress import held
 from trimtab.compress.cache import arrays_digest
@@ -45,6 +45,15 @@ class QatConfig(RetrainingConfig):
         le=1,
         description="share of the steps after which batch norm's statistics stay fixed",
     )
+
+    @model_validator(mode="after")
+    def _exact_roundings(self) -> QatConfig:
+        if self.precision != "float32":
+            raise ValueError(
+                "qat trains in float32: bfloat16 has fewer digits than the int8 rounding it learns "
+                "from; leave precision out"
+            )
+        return self
 
 
 class QatPass(ModelPass[QatConfig]):
