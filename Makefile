@@ -77,7 +77,7 @@ bench-statistics: $(STAMP)
 
 # At most 4 hours; goes on where it was broken off, also inside a training.
 bench-compression: $(STAMP)
-	@status=0; for name in compression distillation_margin; do \
+	@status=0; for name in compression distillation_margin latency_target; do \
 		$(BIN)/python benchmarks/$$name.py || status=1; done; exit $$status
 
 # A rival that cannot be installed here is told as unavailable in its column.

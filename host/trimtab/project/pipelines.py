@@ -22,6 +22,8 @@ class Turnable(Protocol):
     weakest: float
     strongest: float
 
+    def written(self, settings: Mapping[str, Any]) -> str | None: ...
+
 
 def target_of(
     table: VariantTable,
@@ -84,13 +86,13 @@ def _turned(passes: Sequence[Mapping[str, Any]], dials: Sequence[Turnable | None
     return [
         index
         for index, (table, dial) in enumerate(zip(passes, dials, strict=True))
-        if dial is not None and dial.setting not in table
+        if dial is not None and not dial.written(table)
     ]
 
 
 def _nothing_to_turn(passes: Sequence[Mapping[str, Any]], dials: Sequence[Turnable | None]) -> str:
     fixed = [
-        f"{dial.setting} of {table['use']}"
+        f"{dial.written(table)} of {table['use']}"
         for table, dial in zip(passes, dials, strict=True)
         if dial is not None
     ]

@@ -55,7 +55,7 @@ def _dials(table: VariantTable, base: KeyPath) -> list[Turnable | None]:
         path = (*base, "passes", index)
         declaration = _declaration(each, path)
         dial = declaration.dial
-        if table.target and dial is not None and dial.setting not in each:
+        if table.target and dial is not None and not dial.written(each):
             _settings(declaration.config, {**each, dial.setting: dial.weakest}, path)
         dials.append(dial)
     return dials

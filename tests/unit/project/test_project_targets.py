@@ -108,6 +108,11 @@ PROBLEMS = {
         6,
         "nothing can be turned to reach the target: amount of cut is written down",
     ),
+    "what is turned is written down another way": (
+        'target = { size_mb = "<= 1" }\npasses = [{ use = "prune", macs = 0.5 }]\n',
+        6,
+        "nothing can be turned to reach the target: macs of prune is written down",
+    ),
     "wrong order": (
         'target = { size_mb = "<= 1" }\npasses = [{ use = "cut" },\n{ use = "cut" }]\n',
         7,

@@ -77,11 +77,19 @@ class ModelContext(PassContext):
 
 @dataclass(frozen=True)
 class Dial:
-    """The setting that says how strongly a pass compresses, and how far it may be turned."""
+    """The setting that says how strongly a pass compresses, and how far it may be turned.
+
+    ``instead``: settings that say it another way; where one is written down, nothing is turned.
+    """
 
     setting: str
     weakest: float
     strongest: float
+    instead: tuple[str, ...] = ()
+
+    def written(self, settings: Mapping[str, Any]) -> str | None:
+        """The setting that says it already."""
+        return next((each for each in (self.setting, *self.instead) if each in settings), None)
 
 
 class Pass(ABC, Generic[ConfigT]):

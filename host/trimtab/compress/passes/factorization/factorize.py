@@ -77,7 +77,9 @@ class FactorizePass(ModelPass[FactorizeConfig]):
     modules: ClassVar[tuple[str, ...]] = ("torch", "tensorly")
     # A product has other weights than those that were made zero or equal.
     never_after: ClassVar[frozenset[str]] = frozenset({"sparsify", "cluster"})
-    dial: ClassVar[Dial | None] = Dial("ratio", weakest=0.9, strongest=0.2)
+    dial: ClassVar[Dial | None] = Dial(
+        "ratio", weakest=0.9, strongest=0.2, instead=("energy", "macs")
+    )
 
     def requires(self, config: FactorizeConfig) -> frozenset[Need]:
         needs = config.data_needs()

@@ -117,7 +117,7 @@ class PrunePass(ModelPass[PruneConfig]):
     # Heads after channels, say; each has its own settings.
     only_once: ClassVar[bool] = False
     never_after: ClassVar[frozenset[str]] = frozenset({"sparsify", "cluster", "qat"})
-    dial: ClassVar[Dial | None] = Dial("amount", 0.1, 0.9)
+    dial: ClassVar[Dial | None] = Dial("amount", 0.1, 0.9, instead=("macs",))
 
     def requires(self, config: PruneConfig) -> frozenset[Need]:
         ranked: dict[str, Need] = {"taylor": "train_data", "activation": "calibration_data"}

@@ -64,7 +64,9 @@ class SimplifyPass(ModelPass[SimplifyConfig]):
     modules: ClassVar[tuple[str, ...]] = ("torch",)
     # What those made equal or zero is known by the layers' names, some of which change here.
     never_after: ClassVar[frozenset[str]] = frozenset({"sparsify", "cluster"})
-    dial: ClassVar[Dial | None] = Dial("drop_share", weakest=0.0, strongest=0.5)
+    dial: ClassVar[Dial | None] = Dial(
+        "drop_share", weakest=0.0, strongest=0.5, instead=("drop_blocks",)
+    )
 
     def requires(self, config: SimplifyConfig) -> frozenset[Need]:
         needs = config.data_needs()

@@ -91,7 +91,9 @@ class SparsifyPass(ModelPass[SparsifyConfig]):
     config: ClassVar[type[PassConfig]] = SparsifyConfig
     modules: ClassVar[tuple[str, ...]] = ("torch",)
     never_after: ClassVar[frozenset[str]] = frozenset({"cluster", "qat"})
-    dial: ClassVar[Dial | None] = Dial("amount", weakest=0.1, strongest=0.95)
+    dial: ClassVar[Dial | None] = Dial(
+        "amount", weakest=0.1, strongest=0.95, instead=("threshold", "pattern")
+    )
 
     def requires(self, config: SparsifyConfig) -> frozenset[Need]:
         return frozenset({"train_data"} if config.epochs else ())
