@@ -220,6 +220,18 @@ def test_measured_amounts_are_asked_for_and_followed(monkeypatch: pytest.MonkeyP
     assert "as the board would have it" in sentence
 
 
+def test_measured_amounts_reach_a_share_of_macs_beyond_their_proportion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The layer that loses much is cut too where the other alone is not enough."""
+    found = amounts.LayerAmounts({"first": 0.05, "second": 0.5}, "measured")
+    monkeypatch.setattr(amounts, "layer_amounts", lambda request: found)
+    smaller, _ = pruned(task_of(), amounts="sensitivity", macs=0.1, round_to=1)
+    first, second = smaller.first.out_channels, smaller.second.out_channels
+    assert first / 16 > second / 24
+    assert first * (1 + second) <= 0.1 * 16 * (1 + 24)
+
+
 def trained_model() -> nn.Module:
     made = Small()
     optimizer = torch.optim.Adam(made.parameters(), 5e-3)

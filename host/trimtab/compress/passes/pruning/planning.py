@@ -154,11 +154,7 @@ class _Shares:
 
     def __call__(self, amount: float) -> widths.Shares:
         if self._measured:
-            factor = amount / self._wish.amount
-            return {
-                name: min(widths.LARGEST_SHARE, share * factor)
-                for name, share in self._measured.items()
-            }
+            return widths.scaled(self._measured, amount, self._wish.amount)
         if self._wish.ranking == "global":
             return widths.ranked_together(self._couplings, self._ranks, amount)
         return widths.uniform(self._couplings, amount)

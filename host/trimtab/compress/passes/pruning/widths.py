@@ -66,6 +66,20 @@ def ranked_together(
     }
 
 
+def scaled(shares: Shares, amount: float, measured_at: float) -> Shares:
+    """Shares for another amount: in proportion below, and towards all of every layer above.
+
+    In proportion alone a layer that loses little would keep most of what it has, whatever is asked.
+    """
+    if amount <= measured_at:
+        return {name: share * amount / measured_at for name, share in shares.items()}
+    way = (amount - measured_at) / (LARGEST_SHARE - measured_at)
+    return {
+        name: min(LARGEST_SHARE, share + way * (LARGEST_SHARE - share))
+        for name, share in shares.items()
+    }
+
+
 def kept_for_macs(
     couplings: Sequence[Coupling],
     shares_of: Callable[[float], Shares],
