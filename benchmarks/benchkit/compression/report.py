@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ def _cells(
         *(_text(share, ".3f") for share in shares.values()),
         _text(each.rows[0]["sparsity"], ".2f"),
         f"{each.accuracy:.2f} %",
-        "" if each.name == TRAINED_ON else str(lost),
+        "" if each.name == TRAINED_ON else _lost(lost),
         "" if each.name == TRAINED_ON else f"[{images.low:+.2f}, {images.high:+.2f}]",
         _speed(each.speed),
         ("NO" if broken else "yes") if bounds != Bounds() else "",
@@ -110,6 +111,10 @@ def _broken(
         *_below("% accuracy, so the row is void", each.accuracy, bounds.accuracy),
         *_below("points lost, so the row is void", lost, bounds.lost_at_least),
     ]
+
+
+def _lost(lost: Difference) -> str:
+    return f"{lost.value:+.2f}" if math.isnan(lost.low) else str(lost)
 
 
 def _speed(speed: Row | None) -> str:

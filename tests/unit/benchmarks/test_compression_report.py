@@ -46,7 +46,7 @@ def test_loss_is_counted_from_the_float_model_that_was_trained_on() -> None:
         "0.400",
         "0.00",
         "88.00 %",
-        "+2.00 [+nan, +nan]",
+        "+2.00",
     )
 
 
