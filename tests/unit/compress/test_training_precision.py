@@ -1,13 +1,14 @@
 """Training that multiplies in bfloat16: it does, it learns, and everything else stays float32."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 from trimtab.compress.distillation import distilled
 from trimtab.compress.pipeline import recipe_of
-from trimtab.compress.training import Precision, TrainingSettings, task_loss, train
+from trimtab.compress.training import Precision, TrainingSettings, as_float32, task_loss, train
 from trimtab.project import PassStep
 from trimtab.task import Task
 
@@ -62,6 +63,19 @@ def test_a_teacher_answers_in_bfloat16_too(tiny_task: TaskMaker) -> None:
     settings = TrainingSettings(1, 0.02, precision="bfloat16")
     train(Watched(), task, settings, distilled(task_loss(task), teacher, 0.5, 4.0))
     assert teacher.seen == {torch.bfloat16}
+
+
+class Answer(NamedTuple):
+    scores: torch.Tensor
+    count: int
+
+
+def test_outputs_keep_their_types() -> None:
+    half = Answer(torch.ones(2, dtype=torch.bfloat16), 2)
+    found = as_float32({"answer": half, "same": [torch.ones(1, dtype=torch.float64)]})
+    assert isinstance(found["answer"], Answer)
+    assert (found["answer"].scores.dtype, found["answer"].count) == (torch.float32, 2)
+    assert found["same"][0].dtype == torch.float64
 
 
 def test_qat_refuses_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -19,13 +18,12 @@ def multiplying_in(precision: Precision, device_type: str) -> AbstractContextMan
 
 
 def as_float32(values: Any) -> Any:
-    """Tensors of bfloat16, and those in tuples, lists and mappings; all else as it is."""
+    """Its tensors of bfloat16; containers keep their types, and all else is as it is."""
     import torch
+    from torch.utils._pytree import tree_map
 
-    if isinstance(values, torch.Tensor):
-        return values.float() if values.dtype == torch.bfloat16 else values
-    if isinstance(values, Mapping):
-        return {name: as_float32(each) for name, each in values.items()}
-    if isinstance(values, tuple | list):
-        return type(values)(as_float32(each) for each in values)
-    return values
+    def widened(each: Any) -> Any:
+        is_half = isinstance(each, torch.Tensor) and each.dtype == torch.bfloat16
+        return each.float() if is_half else each
+
+    return tree_map(widened, values)
