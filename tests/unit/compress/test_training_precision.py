@@ -67,14 +67,14 @@ def test_a_teacher_answers_in_bfloat16_too(tiny_task: TaskMaker) -> None:
 
 class Answer(NamedTuple):
     scores: torch.Tensor
-    count: int
+    samples: int
 
 
 def test_outputs_keep_their_types() -> None:
     half = Answer(torch.ones(2, dtype=torch.bfloat16), 2)
     found = as_float32({"answer": half, "same": [torch.ones(1, dtype=torch.float64)]})
     assert isinstance(found["answer"], Answer)
-    assert (found["answer"].scores.dtype, found["answer"].count) == (torch.float32, 2)
+    assert (found["answer"].scores.dtype, found["answer"].samples) == (torch.float32, 2)
     assert found["same"][0].dtype == torch.float64
 
 
