@@ -34,6 +34,9 @@ def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
             for repeat in repeats
             if repeat.timed_every is not None
         ),
+        "busy_cores": _joined(
+            f"{repeat.busy_cores:.3f}" for repeat in repeats if repeat.busy_cores is not None
+        ),
         "foreign_load_measuring": _joined(f"{load.share:.3f}" for load in loads),
         "start_temperature_c": _joined(
             "unknown" if gate.temperature_c is None else f"{gate.temperature_c:.1f}"

@@ -13,6 +13,8 @@ from trimtab_protos.failure import Failure
 from trimtab_agent.arm_progress import ArmProgress, Message, RepeatProgress, memory_use
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.power.meter import PowerPlan
+from trimtab_agent.power.outcome import power_batches
 from trimtab_agent.records import (
     EvaluationSpec,
     JobState,
@@ -51,15 +53,19 @@ class ArmPasses:
     allow_code: bool = False
     caches: Path | None = None
 
-    async def repeat(self, arm: ArmProgress, index: int, watch: Watch) -> None:
+    async def repeat(self, arm: ArmProgress, index: int, watch: Watch, power: PowerPlan) -> None:
         """Measure the arm's last repeat; where it fails, ``arm.failure`` says why.
 
-        Its samples stay with the agent: see :meth:`publish_samples`.
+        Its samples stay with the agent: see :meth:`publish_samples`. Where power is read it lasts
+        long enough for that, up to the policy's maximum.
         """
         policy = self.log.view.spec.policy
         task = replace(
             self._task("repeat", arm),
-            min_duration_ns=policy.min_duration_ns,
+            idle_ns=power.idle_ns,
+            min_duration_ns=max(
+                policy.min_duration_ns, min(power.min_duration_ns, policy.max_duration_ns)
+            ),
             max_duration_ns=policy.max_duration_ns,
             min_sample_count=policy.min_sample_count,
             warmup_duration_ns=policy.warmup_duration_ns,
@@ -90,8 +96,12 @@ class ArmPasses:
 
     async def publish_readings(self, arm: ArmProgress, index: int) -> None:
         """What the sensors told around the last repeat becomes events."""
-        for batch in sensor_batches(arm.repeats[-1].readings):
+        repeat = arm.repeats[-1]
+        for batch in (*sensor_batches(repeat.readings), *power_batches(repeat.power)):
             await self.log.record(batch, arm.arm.name, index, "measure")
+        if repeat.power.series:
+            for phase, window in repeat.windows:
+                await self.log.record(window, arm.arm.name, index, phase)
 
     def block_worker(
         self, arm: ArmProgress, index: int, keep_samples: Callable[[Message], None]

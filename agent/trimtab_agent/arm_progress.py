@@ -12,7 +12,8 @@ from trimtab_protos.failure import Failure
 from trimtab_agent.disturbance import Gate, Reading, Seen
 from trimtab_agent.foreign import ForeignLoad
 from trimtab_agent.paging import Paging
-from trimtab_agent.records import Arm, MemoryUse, TensorInfo
+from trimtab_agent.power.meter import PowerSeen
+from trimtab_agent.records import Arm, MemoryUse, Phase, TensorInfo, Window
 from trimtab_agent.scenario import Periods
 
 Message = dict[str, Any]
@@ -43,14 +44,44 @@ class RepeatProgress:
     load: ForeignLoad | None = None
     readings: tuple[Reading, ...] = ()
     paging: Paging | None = None
+    windows: list[tuple[Phase, Window]] = field(default_factory=list)
+    busy_cores: float | None = None
+    power: PowerSeen = field(default_factory=PowerSeen)
 
-    def warmed_up(self, message: Message) -> None:
+    def hear(self, message: Message) -> None:
+        """Note one message of its worker's; what says nothing of a repeat is passed over."""
+        hear = {
+            "loaded": self._loaded,
+            "first_inference": self._first_inference,
+            "warmed_up": self._warmed_up,
+            "samples": self._sampled,
+            "measured": self._measured,
+            "periods": self._kept_rate,
+            "window": self._passed,
+            "block": self._ended_block,
+            "io": self._copied,
+            "finite": self._looked_at_outputs,
+        }.get(message["kind"])
+        if hear is not None:
+            hear(message)
+
+    def _loaded(self, message: Message) -> None:
+        self.load_ns = int(message["load_ns"])
+
+    def _first_inference(self, message: Message) -> None:
+        self.first_inference_ns = int(message["duration_ns"])
+
+    def _warmed_up(self, message: Message) -> None:
         self.warmup_count = int(message["count"])
         self.warmup_duration_ns = int(message["duration_ns"])
         self.settled = message.get("settled")
         self.warmup_spread = message.get("spread")
 
-    def measured(self, message: Message) -> None:
+    def _sampled(self, message: Message) -> None:
+        self.start_offset_ns.extend(message["start_offset_ns"])
+        self.latency_ns.extend(message["latency_ns"])
+
+    def _measured(self, message: Message) -> None:
         self.announced_sample_count = int(message["sample_count"])
         if "planned_count" in message:
             self.planned_count = int(message["planned_count"])
@@ -58,6 +89,32 @@ class RepeatProgress:
         if "timed_every" in message:
             self.timed_every = int(message["timed_every"])
             self.inference_count = int(message["inference_count"])
+
+    def _kept_rate(self, message: Message) -> None:
+        self.periods = Periods(
+            float(message["rate_hz"]),
+            int(message["taken"]),
+            int(message["missed"]),
+            int(message["latest_start_ns"]),
+        )
+
+    def _ended_block(self, message: Message) -> None:
+        before = self.announced_sample_count or 0
+        self.announced_sample_count = before + int(message["sample_count"])
+
+    def _copied(self, message: Message) -> None:
+        self.io_ns = int(message["duration_ns"])
+
+    def _looked_at_outputs(self, message: Message) -> None:
+        self.outputs_finite = bool(message["finite"])
+
+    def _passed(self, message: Message) -> None:
+        """A window of its time is over."""
+        begin, end = int(message["begin_offset_ns"]), int(message["end_offset_ns"])
+        window = Window(begin, end, int(message["inference_count"]))
+        self.windows.append((message["phase"], window))
+        if "busy_cores" in message:
+            self.busy_cores = float(message["busy_cores"])
 
     @property
     def seen(self) -> Seen:
@@ -121,32 +178,7 @@ class ArmProgress:
 
     def measured_repeat(self, message: Message) -> None:
         """Note one message of the repeat that is under way."""
-        repeat, kind = self.repeats[-1], message["kind"]
-        if kind == "loaded":
-            repeat.load_ns = int(message["load_ns"])
-        elif kind == "first_inference":
-            repeat.first_inference_ns = int(message["duration_ns"])
-        elif kind == "warmed_up":
-            repeat.warmed_up(message)
-        elif kind == "samples":
-            repeat.start_offset_ns.extend(message["start_offset_ns"])
-            repeat.latency_ns.extend(message["latency_ns"])
-        elif kind == "measured":
-            repeat.measured(message)
-        elif kind == "periods":
-            repeat.periods = Periods(
-                float(message["rate_hz"]),
-                int(message["taken"]),
-                int(message["missed"]),
-                int(message["latest_start_ns"]),
-            )
-        elif kind == "block":
-            before = repeat.announced_sample_count or 0
-            repeat.announced_sample_count = before + int(message["sample_count"])
-        elif kind == "io":
-            repeat.io_ns = int(message["duration_ns"])
-        elif kind == "finite":
-            repeat.outputs_finite = bool(message["finite"])
+        self.repeats[-1].hear(message)
 
 
 def memory_use(message: Message) -> MemoryUse:

@@ -19,15 +19,14 @@ from trimtab_agent.disturbance import (
 )
 from trimtab_agent.memory_checks import no_swapping_check
 from trimtab_agent.placement import placement_check
+from trimtab_agent.power.meter import PowerPlan
+from trimtab_agent.power.outcome import energy_unavailable, sensors_seen
 from trimtab_agent.preflight import Preflight
-from trimtab_agent.probes.registry import power_unavailable_reason
 from trimtab_agent.records import ArmResult, Check, Policy
 from trimtab_agent.scenario import rate_checks
 from trimtab_agent.setting_checks import SETTINGS, setting_checks
 from trimtab_agent.validity import Repeat, accelerator_used, latency_checks
 
-ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w")
-_NO_ENERGY_YET = "this agent does not measure energy yet, although the device has a power sensor"
 _LOOKED_AT_AGAIN = (*SETTINGS, "frequency_mhz", "temperature_c", "load_average_1m", "throttling")
 
 
@@ -37,6 +36,7 @@ class Surroundings:
 
     preflight: Preflight
     root: Path
+    power: PowerPlan = field(default_factory=PowerPlan)
     looks: dict[str, list[Mapping[str, str]]] = field(default_factory=dict)
 
     @contextmanager
@@ -70,19 +70,20 @@ def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> 
         accelerator_used=arm.accelerator_used,
         runtime_version=arm.runtime_version,
         runtime_package=arm.runtime_package,
-        unavailable=unavailable_metrics(arm),
+        unavailable=unavailable_metrics(arm, surroundings),
         inputs=arm.inputs,
         outputs=arm.outputs,
         operator_profile=arm.operator_profile,
         evaluation_outputs=arm.evaluation_outputs,
         evaluation_failure=arm.evaluation_failure,
         failure=arm.failure,
+        sensors=sensors_seen(surroundings.power, [repeat.power for repeat in repeats]),
     )
 
 
-def unavailable_metrics(arm: ArmProgress) -> dict[str, str]:
+def unavailable_metrics(arm: ArmProgress, surroundings: Surroundings) -> dict[str, str]:
     """Metric -> why this device cannot give it."""
-    reasons = dict.fromkeys(ENERGY_METRICS, power_unavailable_reason() or _NO_ENERGY_YET)
+    reasons = energy_unavailable(surroundings.power, surroundings.root)
     reasons |= memory_unavailable(arm)
     if arm.profile_failure is not None:
         reasons["operator_profile"] = arm.profile_failure.message

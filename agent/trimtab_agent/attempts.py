@@ -10,6 +10,7 @@ from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress, RepeatProgress
 from trimtab_agent.disturbance import spoiled_by
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.power.meter import PowerMeter, PowerPlan
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import LogLine
 from trimtab_agent.start_gate import pass_start_gate
@@ -18,12 +19,14 @@ from trimtab_agent.watch import Watch, reading_period_s
 
 @dataclass
 class Attempts:
-    """``root`` is where the kernel's files are read, "/" on a device."""
+    """``root`` is where the kernel's files are read, "/" on a device; ``meter`` reads ``power``."""
 
     log: JobLog
     passes: ArmPasses
     quiet: Quiet
     root: Path
+    meter: PowerMeter
+    power: PowerPlan
 
     async def repeat(self, arm: ArmProgress, index: int) -> None:
         """Measure one repeat; its samples are published once it is known which attempt counts.
@@ -39,17 +42,26 @@ class Attempts:
                 arm.arm.thread_count,
                 reading_period_s(self.log.view.spec.sustain_ns),
             )
-            arm.repeats.append(RepeatProgress(index, gate=gate))
+            repeat = RepeatProgress(index, gate=gate)
+            arm.repeats.append(repeat)
+            reading = self.meter.reading(
+                self.power, self.passes.clock_origin_ns, self.log.view.spec.sustain_ns
+            )
             with self.quiet:
-                async with watch.watching():
-                    await self.passes.repeat(arm, index, watch)
-            repeat = arm.repeats[-1]
+                async with watch.watching(), reading as repeat.power:
+                    await self.passes.repeat(arm, index, watch, self.power)
             repeat.load, repeat.readings = watch.load, tuple(watch.readings)
             repeat.paging = watch.paging
             if not await measure_again(self.log, (arm,), index):
                 break
         await self.passes.publish_samples(arm, index)
         await self.passes.publish_readings(arm, index)
+        await self._tell_of_sensors(arm, index)
+
+    async def _tell_of_sensors(self, arm: ArmProgress, index: int) -> None:
+        for name, reason in arm.repeats[-1].power.failures.items():
+            line = LogLine("warning", f"the sensor {name} gives no energy: {reason}")
+            await self.log.record(line, arm.arm.name, index, "measure")
 
 
 async def measure_again(log: JobLog, arms: Sequence[ArmProgress], index: int) -> bool:

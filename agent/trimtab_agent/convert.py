@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from trimtab_protos.errors import failure_to_status
 from trimtab_protos.v1 import benchmark_pb2, device_pb2
 
-from trimtab_agent.convert_policy import duration_message
+from trimtab_agent.convert_sensors import sensor_message, set_sensor_batch, set_window
 from trimtab_agent.convert_spec import digest_to_message, spec_to_message
 from trimtab_agent.job_record import JobView
 from trimtab_agent.records import (
@@ -27,16 +27,15 @@ from trimtab_agent.records import (
     PhaseStarted,
     SampleBatch,
     SensorBatch,
-    SensorInfo,
     Severity,
     StateChanged,
     TensorInfo,
+    Window,
 )
 
 _Job = benchmark_pb2.Job
 _Check = benchmark_pb2.ValidityCheck
 _LogLine = benchmark_pb2.LogLine
-_Sensor = device_pb2.SensorInfo
 
 _STATES: Mapping[JobState, Any] = {
     "pending": _Job.STATE_PENDING,
@@ -57,6 +56,7 @@ _PHASES: Mapping[Phase | None, Any] = {
     "memory": benchmark_pb2.PHASE_MEMORY,
     "evaluate": benchmark_pb2.PHASE_EVALUATE,
     "profile": benchmark_pb2.PHASE_PROFILE,
+    "idle": benchmark_pb2.PHASE_IDLE,
 }
 _OUTCOMES: Mapping[Outcome, Any] = {
     "passed": _Check.OUTCOME_PASSED,
@@ -68,12 +68,6 @@ _SEVERITIES: Mapping[Severity, Any] = {
     "info": _LogLine.SEVERITY_INFO,
     "warning": _LogLine.SEVERITY_WARNING,
     "error": _LogLine.SEVERITY_ERROR,
-}
-_SENSOR_KINDS: Mapping[str | None, Any] = {
-    None: _Sensor.KIND_UNSPECIFIED,
-    "instantaneous": _Sensor.KIND_INSTANTANEOUS,
-    "averaged": _Sensor.KIND_AVERAGED,
-    "counter": _Sensor.KIND_COUNTER,
 }
 
 
@@ -101,7 +95,7 @@ def device_to_message(
             )
             for runtime in info.runtimes
         ],
-        sensors=[_sensor_message(sensor) for sensor in info.sensors],
+        sensors=[sensor_message(sensor) for sensor in info.sensors],
         agent_version=agent_version,
         max_chunk_bytes=max_chunk_bytes,
         tuning=info.tuning,
@@ -170,9 +164,9 @@ def _set_kind(message: benchmark_pb2.JobEvent, kind: object, job: JobView) -> No
         message.sample_batch.latency_ns.extend(kind.latency_ns)
         message.sample_batch.block_index = kind.block_index
     elif isinstance(kind, SensorBatch):
-        message.sensor_batch.sensor = kind.sensor
-        message.sensor_batch.offset_ns.extend(kind.offset_ns)
-        message.sensor_batch.values.extend(kind.values)
+        set_sensor_batch(message, kind)
+    elif isinstance(kind, Window):
+        set_window(message, kind)
     elif isinstance(kind, MemoryUse):
         message.memory_measured.CopyFrom(_memory_message(kind))
     elif isinstance(kind, LogLine):
@@ -205,6 +199,7 @@ def _arm_result_message(result: ArmResult) -> benchmark_pb2.ArmResult:
             for place, types in result.operators.items()
             for kind, count in types.items()
         ],
+        sensors=[sensor_message(sensor) for sensor in result.sensors],
     )
     if result.evaluation_outputs is not None:
         message.evaluation_outputs.CopyFrom(digest_to_message(result.evaluation_outputs))
@@ -245,17 +240,6 @@ def _memory_message(use: MemoryUse) -> benchmark_pb2.MemoryUse:
 def _tensor_message(tensor: TensorInfo) -> benchmark_pb2.TensorInfo:
     return benchmark_pb2.TensorInfo(
         name=tensor.name, dtype=tensor.dtype, dimensions=tensor.dimensions
-    )
-
-
-def _sensor_message(sensor: SensorInfo) -> device_pb2.SensorInfo:
-    return _Sensor(
-        name=sensor.name,
-        unit=sensor.unit,
-        sample_period=duration_message(sensor.sample_period_ns),
-        scope=sensor.scope,
-        unavailable_reason=sensor.unavailable_reason,
-        kind=_SENSOR_KINDS[sensor.kind],
     )
 
 

@@ -4,63 +4,60 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from trimtab_agent.boards.cores import core_name, core_name_of_midr
 from trimtab_agent.probes.sysfs import folders, read_int, read_text
 from trimtab_agent.records import CpuCluster
 
-# Arm's own part numbers (implementer 0x41), from the MIDR_EL1 registers of its manuals.
-_ARM = "0x41"
-_ARM_PARTS = {
-    "0xc07": "Cortex-A7",
-    "0xc09": "Cortex-A9",
-    "0xc0f": "Cortex-A15",
-    "0xd03": "Cortex-A53",
-    "0xd04": "Cortex-A35",
-    "0xd05": "Cortex-A55",
-    "0xd07": "Cortex-A57",
-    "0xd08": "Cortex-A72",
-    "0xd09": "Cortex-A73",
-    "0xd0a": "Cortex-A75",
-    "0xd0b": "Cortex-A76",
-    "0xd0c": "Neoverse-N1",
-    "0xd40": "Neoverse-V1",
-    "0xd41": "Cortex-A78",
-    "0xd42": "Cortex-A78AE",
-    "0xd44": "Cortex-X1",
-    "0xd46": "Cortex-A510",
-    "0xd47": "Cortex-A710",
-    "0xd48": "Cortex-X2",
-    "0xd49": "Neoverse-N2",
-    "0xd4d": "Cortex-A715",
-    "0xd4e": "Cortex-X3",
-    "0xd4f": "Neoverse-V2",
-    "0xd80": "Cortex-A520",
-    "0xd81": "Cortex-A720",
-    "0xd82": "Cortex-X4",
-}
+_CPU = "sys/devices/system/cpu"
+_MIDR = "regs/identification/midr_el1"
 
 
 def core_types(root: Path) -> dict[int, str]:
-    """Each processor's name from proc/cpuinfo, "" where it tells none."""
-    text = read_text(root / "proc/cpuinfo") or ""
-    types: dict[int, str] = {}
-    for block in text.split("\n\n"):
-        fields = _fields(block)
-        if fields.get("processor", "").isdigit():
-            types[int(fields["processor"])] = _core_type(fields)
+    """Each processor's name, "" where neither /proc/cpuinfo nor its own register tells one."""
+    types = _types_in_cpuinfo(read_text(root / "proc/cpuinfo") or "")
+    for folder in folders(root / _CPU, "cpu[0-9]*"):
+        cpu = int(folder.name.removeprefix("cpu")) if folder.name[3:].isdigit() else None
+        midr = _hexadecimal(folder / _MIDR)
+        if cpu is not None and midr is not None and not types.get(cpu):
+            types[cpu] = core_name_of_midr(midr)
     return types
 
 
 def clusters(root: Path) -> tuple[CpuCluster, ...]:
-    """Processors grouped by name and highest frequency, in the order of their numbers."""
-    groups: dict[tuple[str, int], list[int]] = {}
+    """Processors grouped by name and highest frequency, in the order of their numbers.
+
+    Where no frequency is told, the kernel's own measure of their speed keeps them apart.
+    """
+    groups: dict[tuple[str, int, int], list[int]] = {}
+    frequencies = max_frequencies_hz(root)
     for cpu, name in sorted(core_types(root).items()):
-        groups.setdefault((name, _max_frequency_hz(root, cpu)), []).append(cpu)
+        frequency = frequencies.get(cpu, 0)
+        capacity = 0 if frequency else (read_int(root / _CPU / f"cpu{cpu}/cpu_capacity") or 0)
+        groups.setdefault((name, frequency, capacity), []).append(cpu)
     return tuple(
-        CpuCluster(name, tuple(cpus), frequency) for (name, frequency), cpus in groups.items()
+        CpuCluster(name, tuple(cpus), frequency) for (name, frequency, _), cpus in groups.items()
     )
+
+
+def max_frequencies_hz(root: Path) -> dict[int, int]:
+    """By processor, of those whose driver tells."""
+    found: dict[int, int] = {}
+    for policy in policies(root):
+        if (khz := read_int(policy / "cpuinfo_max_freq")) is not None and khz > 0:
+            found.update(dict.fromkeys(governed(policy), khz * 1000))
+    for file in folders(root / _CPU, "cpu[0-9]*/cpufreq/cpuinfo_max_freq"):
+        cpu, own_khz = file.parents[1].name.removeprefix("cpu"), read_int(file)
+        if cpu.isdigit() and own_khz is not None and own_khz > 0:
+            found[int(cpu)] = own_khz * 1000
+    return found
+
+
+def policies(root: Path) -> list[Path]:
+    """The folders of what shares one frequency (admin-guide/pm/cpufreq)."""
+    return folders(root / _CPU / "cpufreq", "policy*")
 
 
 def cpu_model(root: Path) -> str:
@@ -96,27 +93,45 @@ def fastest_mhz(root: Path, cpus: Collection[int] = ()) -> float | None:
     """The fastest processor's frequency now, of ``cpus`` (none: of all); None where not told."""
     found = [
         khz / 1000
-        for policy in folders(root / "sys/devices/system/cpu/cpufreq", "policy*")
-        if not cpus or _governed(policy) & set(cpus)
+        for policy in policies(root)
+        if not cpus or governed(policy) & set(cpus)
         if (khz := read_int(policy / "scaling_cur_freq")) is not None
     ]
     return max(found, default=None)
 
 
-def _governed(policy: Path) -> set[int]:
+def governed(policy: Path) -> set[int]:
     """The processors that share this policy's frequency."""
     listed = (read_text(policy / "related_cpus") or "").split()
     return {int(cpu) for cpu in listed if cpu.isdigit()}
 
 
+def cpu_range(cpus: Iterable[int]) -> str:
+    """ "0-3,6" as the kernel writes lists of processors."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][-1] + 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
 def _each_policy(root: Path, file: str) -> list[str]:
-    policies = folders(root / "sys/devices/system/cpu/cpufreq", "policy*")
-    return [text for policy in policies if (text := read_text(policy / file))]
+    return [text for policy in policies(root) if (text := read_text(policy / file))]
 
 
-def _max_frequency_hz(root: Path, cpu: int) -> int:
-    path = root / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq"
-    return (read_int(path) or 0) * 1000
+def _types_in_cpuinfo(text: str) -> dict[int, str]:
+    types: dict[int, str] = {}
+    shared = ""
+    for block in text.split("\n\n"):
+        fields = _fields(block)
+        name = _core_type(fields)
+        if fields.get("processor", "").isdigit():
+            types[int(fields["processor"])] = name
+        elif fields:
+            shared = name  # older Arm kernels tell it once, for all
+    return {cpu: name or shared for cpu, name in types.items()}
 
 
 def _fields(block: str) -> dict[str, str]:
@@ -125,9 +140,15 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _core_type(fields: dict[str, str]) -> str:
-    if "model name" in fields:
-        return fields["model name"]
-    part = fields.get("CPU part", "")
-    if fields.get("CPU implementer") == _ARM and part in _ARM_PARTS:
-        return _ARM_PARTS[part]
-    return f"implementer {fields['CPU implementer']} part {part}" if part else ""
+    """Arm's numbers before its text, which is "ARMv7 Processor rev 3 (v7l)" on 32-bit kernels."""
+    try:
+        return core_name(int(fields["CPU implementer"], 16), int(fields["CPU part"], 16))
+    except (KeyError, ValueError):
+        return fields.get("model name", "")
+
+
+def _hexadecimal(path: Path) -> int | None:
+    try:
+        return int(read_text(path) or "", 16)
+    except ValueError:
+        return None

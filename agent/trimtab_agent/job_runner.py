@@ -21,6 +21,7 @@ from trimtab_agent.doctor.harness import null_median_ns
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.interleaved import InterleavedRounds
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.power.meter import NOT_INTERLEAVED, PowerMeter
 from trimtab_agent.preflight import Preflight, preflight
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import (
@@ -52,6 +53,7 @@ class JobRunner:
         root: Path = _ROOT,
         allow_code: bool = False,
         caches: Path | None = None,
+        meter: PowerMeter | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._root = root
@@ -60,6 +62,7 @@ class JobRunner:
         self._quiet = quiet
         self._allow_code = allow_code
         self._harness: str | None = None
+        self._meter = meter or PowerMeter(root)
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
 
@@ -95,11 +98,12 @@ class JobRunner:
         if spec.support_only:
             await check_arms(log, passes, arms)
             return
-        surroundings = Surroundings(await self._preflight(folder, spec), self._root)
+        power = await self._meter.plan() if spec.blocks is None else NOT_INTERLEAVED
+        surroundings = Surroundings(await self._preflight(folder, spec), self._root, power)
         for text in surroundings.preflight.warnings(spec.arms):
             await log.record(LogLine("warning", text))
         if spec.blocks is None:
-            attempts = Attempts(log, passes, self._quiet, self._root)
+            attempts = Attempts(log, passes, self._quiet, self._root, self._meter, power)
             await _Rounds(log, passes, attempts, surroundings, self._quiet).run(arms)
         else:
             interleaved = InterleavedRounds(

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab_agent.probes.sysfs import folders, read_text
+from trimtab_agent.probes.sysfs import folders, read_int, read_text
 
 PROFILE = "sys/firmware/acpi/platform_profile"
 NVPMODEL_STATE = "var/lib/nvpmodel/status"
@@ -21,7 +21,9 @@ NVPMODEL_MODES = "etc/nvpmodel.conf"
 BOOST = "sys/devices/system/cpu/cpufreq/boost"
 NO_TURBO = "sys/devices/system/cpu/intel_pstate/no_turbo"
 PREFERENCE = "energy_performance_preference"
+DEVICE_TREE = "proc/device-tree/compatible"
 _POLICIES = "sys/devices/system/cpu/cpufreq"
+_TEGRA = "nvidia,tegra"
 _STATE = re.compile(r"pmode:(\d+)")
 _MODE = re.compile(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>")
 _NO_MODE = "none: no platform profile, energy preference or nvpmodel here"
@@ -68,6 +70,29 @@ def jetson_mode(root: Path) -> JetsonMode | None:
     match = _STATE.search(state or "")
     names = {int(mode_id): name for mode_id, name in _MODE.findall(modes or "")}
     return JetsonMode(int(match.group(1)) if match else None, names)
+
+
+def jetson_clocks(root: Path) -> str | None:
+    """Whether the processors' clocks stand still, as after jetson_clocks; None: not a Jetson.
+
+    It leaves no mark of its own: it raises the lowest frequency allowed to the highest.
+    """
+    if jetson_mode(root) is None and _TEGRA not in (read_text(root / DEVICE_TREE) or ""):
+        return None
+    limits = [
+        (lowest, highest)
+        for policy in folders(root / _POLICIES, "policy*")
+        if (lowest := read_int(policy / "scaling_min_freq")) is not None
+        and (highest := read_int(policy / "scaling_max_freq")) is not None
+    ]
+    if not limits:
+        return "unknown: the kernel tells no limits of the frequency here"
+    fixed = sum(lowest == highest for lowest, highest in limits)
+    if not fixed:
+        return "off"
+    if fixed < len(limits):
+        return f"on for {fixed} of {len(limits)} clusters (lowest = highest frequency)"
+    return "on (lowest = highest frequency)"
 
 
 def energy_preferences(root: Path) -> tuple[str, ...]:

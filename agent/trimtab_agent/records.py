@@ -16,7 +16,11 @@ JobState = Literal[
     "pending", "preparing", "cooling", "warming_up", "measuring", "succeeded", "failed", "cancelled"
 ]
 TERMINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
-Phase = Literal["load", "first_inference", "warm_up", "measure", "memory", "evaluate", "profile"]
+Phase = Literal[
+    "load", "first_inference", "warm_up", "measure", "memory", "evaluate", "profile", "idle"
+]
+SensorKind = Literal["instantaneous", "averaged", "counter"]
+SensorRole = Literal["total", "addend", "part", "other"]
 Reduction = Literal["none", "argmax"]
 Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
 Severity = Literal["info", "warning", "error"]
@@ -162,6 +166,7 @@ class ArmResult:
     evaluation_failure: Failure | None = None
     failure: Failure | None = None
     operators: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    sensors: tuple[SensorInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,18 @@ class SensorBatch:
 
 
 @dataclass(frozen=True)
+class Window:
+    """From when to when a repeat was in its event's phase, "measure" or "idle".
+
+    ``inference_count``: all of them, also those that were not timed.
+    """
+
+    begin_offset_ns: int
+    end_offset_ns: int
+    inference_count: int = 0
+
+
+@dataclass(frozen=True)
 class LogLine:
     severity: Severity
     text: str
@@ -215,6 +232,7 @@ EventKind = (
     | PhaseStarted
     | SampleBatch
     | SensorBatch
+    | Window
     | MemoryUse
     | LogLine
     | ArmFinished
@@ -250,12 +268,20 @@ class RuntimeInfo:
 
 @dataclass(frozen=True)
 class SensorInfo:
+    """``role``: how a sensor of power or energy stands to what the whole device takes: all of it,
+    one of several to be added up, or a part of what another covers; None: not known.
+
+    ``counter_range``: where a counter starts from 0 again, in ``unit``; 0: not told.
+    """
+
     name: str
     unit: str
     scope: str
-    kind: Literal["instantaneous", "averaged", "counter"] | None
+    kind: SensorKind | None
     sample_period_ns: int
     unavailable_reason: str = ""
+    role: SensorRole | None = None
+    counter_range: float = 0.0
 
 
 @dataclass(frozen=True)

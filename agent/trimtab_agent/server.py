@@ -35,10 +35,12 @@ from trimtab_agent.job_queue import JobQueue
 from trimtab_agent.job_runner import JobRunner
 from trimtab_agent.job_store import JobStore
 from trimtab_agent.jobs import Jobs
+from trimtab_agent.power.meter import PowerMeter
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.servicers.artifact import ArtifactServicer
 from trimtab_agent.servicers.benchmark import BenchmarkServicer
 from trimtab_agent.servicers.device import DeviceServicer
+from trimtab_agent.telemetry import Telemetry
 from trimtab_agent.uploads import Uploads
 
 _LOG = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class Parts:
     artifacts: ArtifactStore
     uploads: Uploads
     quiet: Quiet
+    telemetry: Telemetry
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -84,10 +87,13 @@ def build_parts(settings: Settings) -> Parts:
     quiet = Quiet()
     scratch = state / "scratch"
     allowed, caches = settings.allow_code_in_models, state / "caches"
-    runner = JobRunner(artifacts, scratch, quiet, settings.root, allowed, caches)
+    meter = PowerMeter(settings.root)
+    runner = JobRunner(artifacts, scratch, quiet, settings.root, allowed, caches, meter)
     inventory = Inventory(scratch, settings.display_name)
     queue = JobQueue(runner, store, settings.max_queued_jobs)
-    return Parts(inventory, Jobs(store, queue, artifacts, inventory), artifacts, uploads, quiet)
+    jobs = Jobs(store, queue, artifacts, inventory)
+    telemetry = Telemetry(settings.root, meter)
+    return Parts(inventory, jobs, artifacts, uploads, quiet, telemetry)
 
 
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> int:
@@ -125,7 +131,9 @@ async def _running(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _add_services(server: grpc.aio.Server, parts: Parts) -> health_aio.HealthServicer:
-    device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(parts.inventory), server)
+    device_pb2_grpc.add_DeviceServiceServicer_to_server(
+        DeviceServicer(parts.inventory, parts.telemetry), server
+    )
     artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(
         ArtifactServicer(parts.artifacts, parts.uploads, parts.quiet), server
     )

@@ -21,6 +21,12 @@ class Sensor(ABC):
 
     info: SensorInfo
 
+    @property
+    def source(self) -> str:
+        """What it hangs on: sensors of one source are read in turn by one thread, which a read
+        that never returns takes along."""
+        return self.info.name.rpartition("/")[0] or self.info.name
+
     @abstractmethod
     def read(self) -> float:
         """The value now, in ``info.unit``; raises SensorError."""
@@ -35,3 +41,7 @@ class Probe(ABC):
     @abstractmethod
     def discover(self, root: Path) -> list[Sensor]:
         """Sensors below ``root`` ("/" on a device); none found is an empty list, not an error."""
+
+    def remark(self, root: Path) -> str:
+        """Why this device has nothing of this family, where more is known than that; else ""."""
+        return ""

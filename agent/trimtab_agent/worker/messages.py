@@ -23,6 +23,8 @@ kinds and their fields:
   planned_count, plan_reason (what the pilot fixed, and which minimum or maximum decided); of a
   sustained load instead of the two: timed_every, inference_count (one in how many was timed)
 - ``samples``: start_offset_ns, latency_ns (at most SAMPLES_PER_MESSAGE each, in order)
+- ``window``: phase ("measure" or "idle"), begin_offset_ns, end_offset_ns, inference_count;
+  of "measure" also busy_cores (processors that the worker kept busy, its pilot included)
 - ``ready``: mode "blocks" waits for commands
 - ``block``: block_index, sample_count (its ``samples``, with the same block_index, came before)
 - ``io``: duration_ns (inputs copied in and outputs copied out, once)
@@ -57,8 +59,9 @@ class WorkerTask:
     ``clock_origin_ns``: the job's start on ``time.perf_counter_ns`` (CLOCK_MONOTONIC, the same in
     every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
     (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
-    ``sustain_ns`` None: no sustained load. ``cache_path``: the agent's folder for what runtimes
-    compile.
+    ``sustain_ns`` None: no sustained load. ``idle_ns``: how long to sleep before the warm-up and
+    after the samples, for the idle power; 0: not at all. ``cache_path``: the agent's folder for
+    what runtimes compile.
     """
 
     mode: Mode
@@ -89,6 +92,7 @@ class WorkerTask:
     batch_size: int | None = None
     rate_hz: float | None = None
     sustain_ns: int | None = None
+    idle_ns: int = 0
     allow_code_in_models: bool = False
     cache_path: str = ""
 

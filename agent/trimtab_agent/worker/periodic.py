@@ -21,6 +21,7 @@ from trimtab_agent.worker.channel import Channel
 from trimtab_agent.worker.limits import warm_up_limits
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.timed import timed_call
+from trimtab_agent.worker.windows import counting_cores, tell_measured
 
 _NS_PER_S = 10**9
 Sleep = Callable[[float], None]
@@ -31,11 +32,16 @@ class Periodic:
     """``missed``: periods that began while the last inference still ran.
 
     ``latest_start_ns``: how long after its period's begin an inference started, at most.
+    ``period_count``: of all periods, the last one with its sleep, which a device's power has in it.
     """
 
     samples: Samples
     missed: int
     latest_start_ns: int
+
+    @property
+    def period_count(self) -> int:
+        return len(self.samples) + self.missed
 
 
 def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Samples:
@@ -52,7 +58,7 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
     gc.freeze()
     gc.disable()
     limits = Limits(task.min_sample_count, task.min_duration_ns, task.max_duration_ns)
-    with timed_call(session, task) as call:
+    with timed_call(session, task) as call, counting_cores() as busy:
         taken = take_periodic(call, clock, time.sleep, period_ns, limits)
     gc.enable()
     samples = taken.samples
@@ -64,6 +70,8 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
         missed=taken.missed,
         latest_start_ns=taken.latest_start_ns,
     )
+    end_ns = samples.start_ns[0] + round(taken.period_count * period_ns)
+    tell_measured(task, channel, samples, busy, end_ns=end_ns)
     return samples
 
 

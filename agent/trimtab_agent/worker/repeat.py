@@ -19,6 +19,7 @@ from trimtab_agent.worker.loading import start_session
 from trimtab_agent.worker.messages import SAMPLES_PER_MESSAGE, WorkerTask
 from trimtab_agent.worker.periodic import measure_periodic
 from trimtab_agent.worker.timed import timed_call
+from trimtab_agent.worker.windows import counting_cores, sleep_idle, tell_measured
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensors
@@ -28,7 +29,9 @@ def measure_repeat(task: WorkerTask, channel: Channel) -> None:
     """Measure latency; raises WorkerError where the model cannot be run."""
     started = start_session(task, channel)
     session = started.session
+    sleep_idle(task, channel)
     samples = _measure(session, task, channel)
+    sleep_idle(task, channel)
     for starts, latencies in samples.batches(SAMPLES_PER_MESSAGE, task.clock_origin_ns):
         channel.send("samples", start_offset_ns=starts, latency_ns=latencies)
     channel.send("finite", finite=outputs_finite(session))
@@ -49,10 +52,11 @@ def _measure(session: Session, task: WorkerTask, channel: Channel) -> Samples:
     gc.freeze()
     gc.disable()
     take = _fixed_count if task.sustain_ns is None else _sustained
-    with timed_call(session, task) as call:
+    with timed_call(session, task) as call, counting_cores() as busy:
         samples, told = take(call, task)
     gc.enable()
     channel.send("measured", sample_count=len(samples), duration_ns=samples.duration_ns, **told)
+    tell_measured(task, channel, samples, busy, told.get("inference_count"))
     return samples
 
 

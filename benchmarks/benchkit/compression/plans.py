@@ -144,6 +144,7 @@ ROWS = (
         _on(_CHANNELS_TRAINING),
         {"half the MACs": Way((_within_blocks(0.5, _CHANNELS_TRAINING),))},
         {"half the MACs": Bounds(lost=2.0, macs=0.5, faster=1.4)},
+        seeds=(0, 1, 2),
     ),
     Row(
         "resnet20-channels-and-blocks",
@@ -158,6 +159,7 @@ ROWS = (
             ),
         },
         {"0.36 of the MACs": Bounds(lost=3.0, macs=0.36, faster=1.8)},
+        seeds=(0, 1, 2),
     ),
     Row(
         "resnet20-magnitude",
@@ -165,6 +167,7 @@ ROWS = (
         _on(_training(10, 0.02)),
         {"50 % zeros": _sparse(0.5), "80 % zeros": _sparse(0.8)},
         {"50 % zeros": Bounds(lost=0.5), "80 % zeros": Bounds(lost=2.0)},
+        seeds=(0, 1, 2),
     ),
     Row(
         "mobilenetv3-table",

@@ -17,9 +17,7 @@ _STYLES = {"warning": "yellow", "error": "red"}
 @contextmanager
 def progress_display(console: Console) -> Iterator[OnProgress]:
     if not console.is_terminal:
-        yield lambda progress: console.print(
-            _plain(progress), markup=False, highlight=False, soft_wrap=True
-        )
+        yield lambda progress: _print(console, progress)
         return
     live = LiveProgress(
         TextColumn("[bold]{task.fields[device]}"),
@@ -27,6 +25,7 @@ def progress_display(console: Console) -> Iterator[OnProgress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
+        TextColumn("[dim]{task.fields[telemetry]}"),
         console=console,
         transient=True,
     )
@@ -49,13 +48,22 @@ class _Display:
             )
             return
         if progress.device not in self._tasks:
-            self._tasks[progress.device] = self._live.add_task("", device=progress.device)
+            self._tasks[progress.device] = self._live.add_task(
+                "", device=progress.device, telemetry=""
+            )
         self._live.update(
             self._tasks[progress.device],  # type: ignore[arg-type]
             description=progress.text,
             completed=progress.done,
             total=progress.total or None,
+            **({"telemetry": progress.telemetry} if progress.telemetry else {}),
         )
+
+
+def _print(console: Console, progress: Progress) -> None:
+    """Telemetry is for a display that changes in place: a log would drown in it."""
+    if not progress.telemetry:
+        console.print(_plain(progress), markup=False, highlight=False, soft_wrap=True)
 
 
 def _plain(progress: Progress) -> str:

@@ -113,6 +113,13 @@ class AgentClient:
             async for answer in self._benchmarks.WatchJob(request):
                 yield convert.job_update(answer.event)
 
+    async def telemetry(self) -> AsyncIterator[tuple[str, int, float]]:
+        """Name, time on the device's boot clock in nanoseconds, value; until the caller stops."""
+        request = device_pb2.WatchTelemetryRequest()
+        with translated(self.device):
+            async for answer in self._devices.WatchTelemetry(request):
+                yield answer.sensor, answer.boot_time_ns, answer.value
+
     async def cancel(self, job_id: str) -> None:
         with translated(self.device):
             await self._benchmarks.CancelJob(

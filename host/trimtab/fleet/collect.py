@@ -10,7 +10,7 @@ import numpy as np
 from trimtab_protos.errors import Failure
 
 from trimtab.fleet.jobs import ArmOutcome, ArmRequest, JobUpdate, Samples
-from trimtab.records import Int64Array, RawArm, RawRepeat, SensorSeries
+from trimtab.records import Int64Array, RawArm, RawRepeat, SensorSeries, Window
 
 
 class JobCollector:
@@ -20,6 +20,7 @@ class JobCollector:
         self._arms = {arm.name: arm for arm in arms}
         self._samples: dict[tuple[str, int], list[Samples]] = defaultdict(list)
         self._sensors: dict[tuple[str, int], dict[str, list[SensorSeries]]] = defaultdict(dict)
+        self._windows: dict[tuple[str, int], list[Window]] = defaultdict(list)
         self._outcomes: dict[str, ArmOutcome] = {}
         self.last_sequence = 0
         self.terminal_state = ""
@@ -34,6 +35,8 @@ class JobCollector:
         if update.readings is not None:
             sensors = self._sensors[update.arm, update.repeat_index]
             sensors.setdefault(update.readings.sensor, []).append(update.readings.series)
+        if update.window is not None:
+            self._windows[update.arm, update.repeat_index].append(update.window)
         if update.outcome is not None:
             self._outcomes[update.arm] = update.outcome
         if update.terminal_state:
@@ -73,6 +76,7 @@ class JobCollector:
             evaluation_outputs=evaluation_outputs,
             evaluation_failure=evaluation_failure or outcome.evaluation_failure,
             failure=outcome.failure,
+            sensors=outcome.sensors,
         )
 
     def _repeats(self, arm: str, outcome: ArmOutcome) -> tuple[RawRepeat, ...]:
@@ -87,6 +91,7 @@ class JobCollector:
                 first_inference_ns=outcome.first_inference_ns[position],
                 io_ns=outcome.io_ns[position] if position < len(outcome.io_ns) else None,
                 sensors=_whole(self._sensors.get((arm, index), {})),
+                windows=tuple(self._windows.get((arm, index), ())),
             )
             for position, index in enumerate(measured[:complete])
             for parts in [self._samples[arm, index]]

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure, status_to_failure
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2, device_pb2
 
 from trimtab.fleet.convert_policy import duration_to_proto, policy_to_proto
+from trimtab.fleet.convert_sensors import readings, sensor_info, window
 from trimtab.fleet.jobs import (
     ArmOutcome,
     ArmRequest,
     DeviceInfo,
     JobRequest,
     JobUpdate,
-    Readings,
     RuntimeInfo,
     Samples,
-    SensorInfo,
     int64,
 )
-from trimtab.records import Check, MeasurementSettings, Outcome, SensorSeries, TensorInfo
+from trimtab.records import Check, MeasurementSettings, Outcome, TensorInfo
 
 _OUTCOMES: dict[int, Outcome] = {
     benchmark_pb2.ValidityCheck.OUTCOME_PASSED: "passed",
@@ -74,10 +72,7 @@ def device_info(message: device_pb2.DeviceInfo) -> DeviceInfo:
         boot_id=message.boot_id,
         tuning=dict(message.tuning),
         runtimes=tuple(_runtime(runtime) for runtime in message.runtimes),
-        sensors=tuple(
-            SensorInfo(sensor.name, sensor.unit, sensor.scope, sensor.unavailable_reason)
-            for sensor in message.sensors
-        ),
+        sensors=tuple(sensor_info(sensor) for sensor in message.sensors),
         max_chunk_bytes=message.max_chunk_bytes,
     )
 
@@ -115,7 +110,9 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
             int64(batch.start_offset_ns), int64(batch.latency_ns), batch.block_index
         )
     elif kind == "sensor_batch":
-        common["readings"] = _readings(event.sensor_batch)
+        common["readings"] = readings(event.sensor_batch)
+    elif kind == "window":
+        common["window"] = window(event)
     elif kind == "arm_finished":
         common["outcome"] = _outcome(event.arm_finished.result)
         common["arm"] = event.arm_finished.result.arm
@@ -126,14 +123,6 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
         common["terminal_state"] = _state(job.state)
         common["failure"] = _failure(job)
     return JobUpdate(**common)
-
-
-def _readings(batch: benchmark_pb2.SensorBatch) -> Readings:
-    """A sensor may say "not a number": that is no reading."""
-    values = np.array(batch.values, dtype=np.float64)
-    told = np.isfinite(values)
-    series = SensorSeries(int64(batch.offset_ns)[: len(values)][told], values[told])
-    return Readings(batch.sensor, series)
 
 
 def _schedule(request: JobRequest) -> dict[str, Any]:
@@ -222,6 +211,7 @@ def _outcome(result: benchmark_pb2.ArmResult) -> ArmOutcome:
         failure=_failure(result),
         operator_profile=digest(result.operator_profile) if has_profile else None,
         operators=_operators(result.operators),
+        sensors=tuple(sensor_info(sensor) for sensor in result.sensors),
     )
 
 

@@ -27,6 +27,7 @@ from trimtab.fleet.jobs import (
 from trimtab.fleet.local import local_agent
 from trimtab.fleet.profile import pull_profile
 from trimtab.fleet.progress import OnProgress, Progress
+from trimtab.fleet.telemetry import told_live
 from trimtab.fleet.transfer import pull, push
 from trimtab.onnx_versions import too_new_for
 from trimtab.records import DeviceRef, EvaluationSet, Int64Array, RawArm
@@ -112,6 +113,7 @@ class _Job:
         passes = 1 + bool(workload.evaluation) + workload.profile  # 1: the memory pass
         passes = 0 if workload.interleaved else passes
         self._total = sum(arm.settings.repeats + passes for arm in arms)
+        self._last = ""
         self._done: set[tuple[str, str, int]] = set()  # a repeat may be measured again
 
     async def run(self, chunk_bytes: int) -> list[tuple[ArmRequest, RawArm]]:
@@ -128,7 +130,8 @@ class _Job:
         )
         try:
             self.job_id = await self._client.submit(request)
-            await self._watch()
+            async with told_live(self._client, self._show):
+                await self._watch()
             collected = [(arm, await self._profiled(arm)) for arm in self._arms]
             await self._client.acknowledge(self.job_id)
         except asyncio.CancelledError:
@@ -177,7 +180,14 @@ class _Job:
             failure = update.outcome.failure
             self._say(f"{update.arm}: {failure.failure_class}: {failure.message}", "error")
 
+    def _show(self, telemetry: str) -> None:
+        count, total = len(self._done), self._total
+        self._on_progress(
+            Progress(self._client.device, self._last, count, total, telemetry=telemetry)
+        )
+
     def _say(self, text: str, severity: str = "info") -> None:
+        self._last = text
         self._on_progress(
             Progress(self._client.device, text, len(self._done), self._total, severity or "info")
         )

@@ -16,8 +16,10 @@ from trimtab.records import (
     EvaluationSet,
     Int64Array,
     MeasurementSettings,
+    SensorInfo,
     SensorSeries,
     TensorInfo,
+    Window,
 )
 
 Reduction = Literal["none", "argmax"]
@@ -35,14 +37,6 @@ class RuntimeInfo:
     accelerators: tuple[str, ...]
     unavailable_reason: str
     absent_accelerators: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SensorInfo:
-    name: str
-    unit: str
-    scope: str
-    unavailable_reason: str
 
 
 @dataclass(frozen=True)
@@ -143,11 +137,12 @@ class ArmOutcome:
     failure: Failure | None
     operator_profile: Digest | None = None
     operators: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    sensors: tuple[SensorInfo, ...] = ()
 
 
 @dataclass(frozen=True)
 class JobUpdate:
-    """One event; at most one of the last six is set. ``terminal_state`` ends the job."""
+    """One event; at most one of the last seven is set. ``terminal_state`` ends the job."""
 
     sequence: int
     arm: str = ""
@@ -157,6 +152,7 @@ class JobUpdate:
     repeat_count: int = 0
     samples: Samples | None = None
     readings: Readings | None = None
+    window: Window | None = None
     outcome: ArmOutcome | None = None
     log: tuple[str, str] | None = None
     terminal_state: str = ""

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` and ``total`` count processes: repeats, memory passes, evaluations."""
+    """``done`` and ``total`` count processes: repeats, memory passes, evaluations.
+
+    ``telemetry``: what the device is doing while ``text`` goes on; such a progress is no news.
+    """
 
     device: str
     text: str
     done: int = 0
     total: int = 0
     severity: str = "info"
+    telemetry: str = ""
 
 
 OnProgress = Callable[[Progress], None]

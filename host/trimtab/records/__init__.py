@@ -30,8 +30,12 @@ from trimtab.records.measured import (
     Outcome,
     RawArm,
     RawRepeat,
+    SensorInfo,
+    SensorKind,
+    SensorRole,
     SensorSeries,
     TensorInfo,
+    Window,
 )
 from trimtab.records.origin import (
     ModelFacts,
@@ -83,6 +87,9 @@ __all__ = [
     "Result",
     "Robustness",
     "Run",
+    "SensorInfo",
+    "SensorKind",
+    "SensorRole",
     "SensorSeries",
     "SourceFile",
     "StepData",
@@ -91,4 +98,5 @@ __all__ = [
     "TensorInfo",
     "UserError",
     "Variant",
+    "Window",
 ]

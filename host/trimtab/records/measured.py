@@ -16,6 +16,8 @@ from trimtab.operator_profile import OperatorProfile
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 Outcome = Literal["passed", "failed", "unknown", "not_applicable"]
+SensorKind = Literal["instantaneous", "averaged", "counter"]
+SensorRole = Literal["total", "addend", "part", "other"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,45 @@ class SensorSeries:
 
 
 @dataclass(frozen=True)
+class SensorInfo:
+    """What a device senses. ``unit`` is UCUM's: mW, mJ, Cel.
+
+    ``kind`` None and ``role`` None: not known. ``role``: how a sensor of power or energy stands to
+    what the whole device takes: all of it, one of several to be added up, a part of what another
+    covers, or something else. ``sample_period_ns`` 0 and ``counter_range`` 0 (where a counter
+    starts from 0 again): not told. ``unavailable_reason`` empty: it answers.
+    """
+
+    name: str
+    unit: str
+    scope: str
+    unavailable_reason: str = ""
+    kind: SensorKind | None = None
+    role: SensorRole | None = None
+    sample_period_ns: int = 0
+    counter_range: float = 0.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when to when a repeat was in a phase; offsets on the clock of the samples' starts.
+
+    ``inference_count``: of "measure", all of them, also those that were not timed.
+    """
+
+    phase: Literal["measure", "idle"]
+    begin_offset_ns: int
+    end_offset_ns: int
+    inference_count: int = 0
+
+
+@dataclass(frozen=True)
 class RawRepeat:
     """One process's samples: nanoseconds, in the order they were taken.
 
     ``sensors``: by names that hold their unit, ``temperature_c``; who told nothing is not there.
+    Those of power and energy go by their names in ``RawArm.sensors``. ``windows``: empty where the
+    device has no such sensor.
     """
 
     index: int
@@ -52,6 +89,7 @@ class RawRepeat:
     first_inference_ns: int
     io_ns: int | None
     sensors: Mapping[str, SensorSeries] = field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +128,9 @@ class RawArm:
     failure: Failure | None
     profile: OperatorProfile | None = None
     """None: not asked for."""
+    sensors: tuple[SensorInfo, ...] = ()
+    """Of power and energy, in whose unit and kind the repeats' series are; with a reason: one that
+    failed in the middle or could not be read."""
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,12 @@ from trimtab.records import (
     RawRepeat,
     Result,
     Robustness,
+    SensorInfo,
     SourceFile,
     StepData,
     TensorInfo,
     Variant,
+    Window,
 )
 
 Plain = dict[str, Any]
@@ -110,6 +112,7 @@ def result_document(result: Result) -> Plain:
         document["raw"] = plain(
             dataclasses.replace(result.raw, repeats=(), evaluation_outputs=None)
         )
+        document["raw"]["windows"] = [plain(each.windows) for each in result.raw.repeats]
     return document
 
 
@@ -153,9 +156,13 @@ def _with_pairs(document: Plain) -> Plain:
 
 
 def _raw(document: Plain, repeats: tuple[RawRepeat, ...]) -> RawArm:
+    """A run that was kept before power was measured has neither sensors nor windows."""
+    windows = document.get("windows", ())
+    known = {name: value for name, value in document.items() if name != "windows"}
     values = {
-        **document,
-        "repeats": repeats,
+        **known,
+        "repeats": tuple(map(_with_windows, repeats, windows)) if windows else repeats,
+        "sensors": tuple(SensorInfo(**each) for each in document.get("sensors", ())),
         "checks": _checks(document["checks"]),
         "inputs": _tensors(document["inputs"]),
         "outputs": _tensors(document["outputs"]),
@@ -164,6 +171,10 @@ def _raw(document: Plain, repeats: tuple[RawRepeat, ...]) -> RawArm:
         "profile": profile_from(document.get("profile")),
     }
     return RawArm(**values)
+
+
+def _with_windows(repeat: RawRepeat, documents: list[Plain]) -> RawRepeat:
+    return dataclasses.replace(repeat, windows=tuple(Window(**each) for each in documents))
 
 
 def _artifact(document: Plain) -> Artifact:

@@ -137,6 +137,8 @@ def _result_document(result: Result, position: int, arrays: dict[str, Array]) ->
         document["raw"] = plain(
             dataclasses.replace(result.raw, repeats=(), evaluation_outputs=None)
         )
+        if not result.raw.sensors:
+            del document["raw"]["sensors"]  # as before there were any: older versions read it
         document["raw"]["repeats"] = [
             _repeat_document(repeat, f"{position}-{index}", arrays)
             for index, repeat in enumerate(result.raw.repeats)
@@ -153,7 +155,7 @@ def _repeat_document(repeat: RawRepeat, place: str, arrays: dict[str, Array]) ->
             arrays[document[field.name]] = value
         elif field.name == "sensors":
             document["sensors"] = _sensor_documents(repeat, place, arrays)
-        else:
+        elif field.name != "windows" or value:
             document[field.name] = plain(value)
     return document
 

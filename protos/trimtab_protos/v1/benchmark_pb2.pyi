@@ -14,6 +14,7 @@ import google.protobuf.timestamp_pb2
 import google.rpc.status_pb2
 import sys
 import trimtab_protos.v1.artifact_pb2
+import trimtab_protos.v1.device_pb2
 import typing
 
 if sys.version_info >= (3, 10):
@@ -37,6 +38,10 @@ class _PhaseEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumType
     PHASE_MEMORY: _Phase.ValueType  # 5
     PHASE_EVALUATE: _Phase.ValueType  # 6
     PHASE_PROFILE: _Phase.ValueType  # 7
+    PHASE_IDLE: _Phase.ValueType  # 8
+    """The model loaded, the worker asleep: before warm-up and after the samples, where the device
+    has a sensor of power.
+    """
 
 class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper): ...
 
@@ -48,6 +53,10 @@ PHASE_MEASURE: Phase.ValueType  # 4
 PHASE_MEMORY: Phase.ValueType  # 5
 PHASE_EVALUATE: Phase.ValueType  # 6
 PHASE_PROFILE: Phase.ValueType  # 7
+PHASE_IDLE: Phase.ValueType  # 8
+"""The model loaded, the worker asleep: before warm-up and after the samples, where the device
+has a sensor of power.
+"""
 global___Phase = Phase
 
 @typing.final
@@ -649,6 +658,7 @@ class ArmResult(google.protobuf.message.Message):
     INPUTS_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
     OPERATORS_FIELD_NUMBER: builtins.int
+    SENSORS_FIELD_NUMBER: builtins.int
     arm: builtins.str
     sample_count: builtins.int
     accelerator_used: builtins.str
@@ -705,6 +715,12 @@ class ArmResult(google.protobuf.message.Message):
         Why there are none: unavailable["operators"].
         """
 
+    @property
+    def sensors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trimtab_protos.v1.device_pb2.SensorInfo]:
+        """Those whose readings came as SensorBatch, in the unit and of the kind told here. The sample
+        period is the one that was seen. With a reason: it failed in the middle, or was not read.
+        """
+
     def __init__(
         self,
         *,
@@ -727,9 +743,10 @@ class ArmResult(google.protobuf.message.Message):
         inputs: collections.abc.Iterable[global___TensorInfo] | None = ...,
         outputs: collections.abc.Iterable[global___TensorInfo] | None = ...,
         operators: collections.abc.Iterable[global___OperatorCount] | None = ...,
+        sensors: collections.abc.Iterable[trimtab_protos.v1.device_pb2.SensorInfo] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "evaluation_error", b"evaluation_error", "evaluation_outputs", b"evaluation_outputs", "memory", b"memory", "operator_profile", b"operator_profile"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accelerator_used", b"accelerator_used", "arm", b"arm", "checks", b"checks", "conditions", b"conditions", "error", b"error", "evaluation_error", b"evaluation_error", "evaluation_outputs", b"evaluation_outputs", "first_inference_duration_ns", b"first_inference_duration_ns", "inputs", b"inputs", "io_duration_ns", b"io_duration_ns", "load_duration_ns", b"load_duration_ns", "memory", b"memory", "operator_profile", b"operator_profile", "operators", b"operators", "outputs", b"outputs", "runtime_package", b"runtime_package", "runtime_version", b"runtime_version", "sample_count", b"sample_count", "unavailable", b"unavailable"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator_used", b"accelerator_used", "arm", b"arm", "checks", b"checks", "conditions", b"conditions", "error", b"error", "evaluation_error", b"evaluation_error", "evaluation_outputs", b"evaluation_outputs", "first_inference_duration_ns", b"first_inference_duration_ns", "inputs", b"inputs", "io_duration_ns", b"io_duration_ns", "load_duration_ns", b"load_duration_ns", "memory", b"memory", "operator_profile", b"operator_profile", "operators", b"operators", "outputs", b"outputs", "runtime_package", b"runtime_package", "runtime_version", b"runtime_version", "sample_count", b"sample_count", "sensors", b"sensors", "unavailable", b"unavailable"]) -> None: ...
 
 global___ArmResult = ArmResult
 
@@ -913,6 +930,7 @@ class JobEvent(google.protobuf.message.Message):
     LOG_LINE_FIELD_NUMBER: builtins.int
     ARM_FINISHED_FIELD_NUMBER: builtins.int
     JOB_FINISHED_FIELD_NUMBER: builtins.int
+    WINDOW_FIELD_NUMBER: builtins.int
     sequence: builtins.int
     """1, 2, 3, ... within one job."""
     arm: builtins.str
@@ -937,6 +955,8 @@ class JobEvent(google.protobuf.message.Message):
     def arm_finished(self) -> global___ArmFinished: ...
     @property
     def job_finished(self) -> global___JobFinished: ...
+    @property
+    def window(self) -> global___Window: ...
     def __init__(
         self,
         *,
@@ -953,10 +973,11 @@ class JobEvent(google.protobuf.message.Message):
         log_line: global___LogLine | None = ...,
         arm_finished: global___ArmFinished | None = ...,
         job_finished: global___JobFinished | None = ...,
+        window: global___Window | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["arm_finished", b"arm_finished", "event_time", b"event_time", "job_finished", b"job_finished", "kind", b"kind", "log_line", b"log_line", "memory_measured", b"memory_measured", "phase_started", b"phase_started", "sample_batch", b"sample_batch", "sensor_batch", b"sensor_batch", "state_changed", b"state_changed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["arm", b"arm", "arm_finished", b"arm_finished", "event_time", b"event_time", "job_finished", b"job_finished", "kind", b"kind", "log_line", b"log_line", "memory_measured", b"memory_measured", "phase", b"phase", "phase_started", b"phase_started", "repeat_index", b"repeat_index", "sample_batch", b"sample_batch", "sensor_batch", b"sensor_batch", "sequence", b"sequence", "state_changed", b"state_changed"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["state_changed", "phase_started", "sample_batch", "sensor_batch", "memory_measured", "log_line", "arm_finished", "job_finished"] | None: ...
+    def HasField(self, field_name: typing.Literal["arm_finished", b"arm_finished", "event_time", b"event_time", "job_finished", b"job_finished", "kind", b"kind", "log_line", b"log_line", "memory_measured", b"memory_measured", "phase_started", b"phase_started", "sample_batch", b"sample_batch", "sensor_batch", b"sensor_batch", "state_changed", b"state_changed", "window", b"window"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["arm", b"arm", "arm_finished", b"arm_finished", "event_time", b"event_time", "job_finished", b"job_finished", "kind", b"kind", "log_line", b"log_line", "memory_measured", b"memory_measured", "phase", b"phase", "phase_started", b"phase_started", "repeat_index", b"repeat_index", "sample_batch", b"sample_batch", "sensor_batch", b"sensor_batch", "sequence", b"sequence", "state_changed", b"state_changed", "window", b"window"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["state_changed", "phase_started", "sample_batch", "sensor_batch", "memory_measured", "log_line", "arm_finished", "job_finished", "window"] | None: ...
 
 global___JobEvent = JobEvent
 
@@ -1025,7 +1046,8 @@ class SensorBatch(google.protobuf.message.Message):
     """What one sensor told around a repeat, sent after its samples; the unit stands in
     the name: "temperature_c", "frequency_mhz", "throttle_count", "runnable_threads",
     and 1 or 0 for "throttled", "under_voltage", "frequency_capped" and
-    "soft_temperature_limit". Who tells nothing has no batch.
+    "soft_temperature_limit". Sensors of power and energy go by the name and unit of
+    ArmResult.sensors. Who tells nothing has no batch.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1048,6 +1070,30 @@ class SensorBatch(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["offset_ns", b"offset_ns", "sensor", b"sensor", "values", b"values"]) -> None: ...
 
 global___SensorBatch = SensorBatch
+
+@typing.final
+class Window(google.protobuf.message.Message):
+    """From when to when the repeat was in the event's phase, MEASURE or IDLE, on the samples' clock."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BEGIN_OFFSET_NS_FIELD_NUMBER: builtins.int
+    END_OFFSET_NS_FIELD_NUMBER: builtins.int
+    INFERENCE_COUNT_FIELD_NUMBER: builtins.int
+    begin_offset_ns: builtins.int
+    end_offset_ns: builtins.int
+    inference_count: builtins.int
+    """All of them, also those that were not timed; 0 while idle."""
+    def __init__(
+        self,
+        *,
+        begin_offset_ns: builtins.int = ...,
+        end_offset_ns: builtins.int = ...,
+        inference_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["begin_offset_ns", b"begin_offset_ns", "end_offset_ns", b"end_offset_ns", "inference_count", b"inference_count"]) -> None: ...
+
+global___Window = Window
 
 @typing.final
 class LogLine(google.protobuf.message.Message):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etrimtab_protos/v1/device.proto\x12\ntrimtab.v1\x1a\x1egoogle/protobuf/duration.proto\"\x92\x04\n\nDeviceInfo\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x62oard_model\x18\x03 \x01(\t\x12\x0b\n\x03soc\x18\x04 \x01(\t\x12\x14\n\x0cmachine_arch\x18\x05 \x01(\t\x12\x12\n\nos_release\x18\x06 \x01(\t\x12\x16\n\x0ekernel_release\x18\x07 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x03\x12,\n\x0c\x63pu_clusters\x18\t \x03(\x0b\x32\x16.trimtab.v1.CpuCluster\x12)\n\x08runtimes\x18\n \x03(\x0b\x32\x17.trimtab.v1.RuntimeInfo\x12\'\n\x07sensors\x18\x0b \x03(\x0b\x32\x16.trimtab.v1.SensorInfo\x12\x15\n\ragent_version\x18\x0c \x01(\t\x12\x0f\n\x07\x62oot_id\x18\r \x01(\t\x12\x32\n\x06tuning\x18\x0e \x03(\x0b\x32\".trimtab.v1.DeviceInfo.TuningEntry\x12\x17\n\x0fmax_chunk_bytes\x18\x0f \x01(\x05\x12\x10\n\x08\x66\x65\x61tures\x18\x10 \x03(\t\x12\x16\n\x0epython_version\x18\x11 \x01(\t\x12\x11\n\tcpu_model\x18\x12 \x01(\t\x1a-\n\x0bTuningEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\nCpuCluster\x12\x11\n\tcore_type\x18\x01 \x01(\t\x12\x0f\n\x07\x63pu_ids\x18\x02 \x03(\x05\x12\x18\n\x10max_frequency_hz\x18\x03 \x01(\x03\"\x8f\x02\n\x0bRuntimeInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\rmodel_formats\x18\x03 \x03(\t\x12\x14\n\x0c\x61\x63\x63\x65lerators\x18\x04 \x03(\t\x12\x1a\n\x12unavailable_reason\x18\x05 \x01(\t\x12\x0f\n\x07package\x18\x06 \x01(\t\x12L\n\x13\x61\x62sent_accelerators\x18\x07 \x03(\x0b\x32/.trimtab.v1.RuntimeInfo.AbsentAcceleratorsEntry\x1a\x39\n\x17\x41\x62sentAcceleratorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8b\x02\n\nSensorInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x30\n\rsample_period\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1a\n\x12unavailable_reason\x18\x05 \x01(\t\x12)\n\x04kind\x18\x06 \x01(\x0e\x32\x1b.trimtab.v1.SensorInfo.Kind\"Y\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12KIND_INSTANTANEOUS\x10\x01\x12\x11\n\rKIND_AVERAGED\x10\x02\x12\x10\n\x0cKIND_COUNTER\x10\x03\"W\n\x05Lease\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12,\n\tremaining\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x16\n\x14GetDeviceInfoRequest\"D\n\x15GetDeviceInfoResponse\x12+\n\x0b\x64\x65vice_info\x18\x01 \x01(\x0b\x32\x16.trimtab.v1.DeviceInfo\"a\n\x13\x41\x63quireLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x14\x41\x63quireLeaseResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.trimtab.v1.Lease\"M\n\x11RenewLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"6\n\x12RenewLeaseResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.trimtab.v1.Lease\"\'\n\x13ReleaseLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"\x16\n\x14ReleaseLeaseResponse\"S\n\x15WatchTelemetryRequest\x12\x0f\n\x07sensors\x18\x01 \x03(\t\x12)\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"M\n\x16WatchTelemetryResponse\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x14\n\x0c\x62oot_time_ns\x18\x02 \x01(\x03\x12\r\n\x05value\x18\x03 \x01(\x01\x32\xb3\x03\n\rDeviceService\x12T\n\rGetDeviceInfo\x12 .trimtab.v1.GetDeviceInfoRequest\x1a!.trimtab.v1.GetDeviceInfoResponse\x12Q\n\x0c\x41\x63quireLease\x12\x1f.trimtab.v1.AcquireLeaseRequest\x1a .trimtab.v1.AcquireLeaseResponse\x12K\n\nRenewLease\x12\x1d.trimtab.v1.RenewLeaseRequest\x1a\x1e.trimtab.v1.RenewLeaseResponse\x12Q\n\x0cReleaseLease\x12\x1f.trimtab.v1.ReleaseLeaseRequest\x1a .trimtab.v1.ReleaseLeaseResponse\x12Y\n\x0eWatchTelemetry\x12!.trimtab.v1.WatchTelemetryRequest\x1a\".trimtab.v1.WatchTelemetryResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etrimtab_protos/v1/device.proto\x12\ntrimtab.v1\x1a\x1egoogle/protobuf/duration.proto\"\x92\x04\n\nDeviceInfo\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x62oard_model\x18\x03 \x01(\t\x12\x0b\n\x03soc\x18\x04 \x01(\t\x12\x14\n\x0cmachine_arch\x18\x05 \x01(\t\x12\x12\n\nos_release\x18\x06 \x01(\t\x12\x16\n\x0ekernel_release\x18\x07 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x03\x12,\n\x0c\x63pu_clusters\x18\t \x03(\x0b\x32\x16.trimtab.v1.CpuCluster\x12)\n\x08runtimes\x18\n \x03(\x0b\x32\x17.trimtab.v1.RuntimeInfo\x12\'\n\x07sensors\x18\x0b \x03(\x0b\x32\x16.trimtab.v1.SensorInfo\x12\x15\n\ragent_version\x18\x0c \x01(\t\x12\x0f\n\x07\x62oot_id\x18\r \x01(\t\x12\x32\n\x06tuning\x18\x0e \x03(\x0b\x32\".trimtab.v1.DeviceInfo.TuningEntry\x12\x17\n\x0fmax_chunk_bytes\x18\x0f \x01(\x05\x12\x10\n\x08\x66\x65\x61tures\x18\x10 \x03(\t\x12\x16\n\x0epython_version\x18\x11 \x01(\t\x12\x11\n\tcpu_model\x18\x12 \x01(\t\x1a-\n\x0bTuningEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\nCpuCluster\x12\x11\n\tcore_type\x18\x01 \x01(\t\x12\x0f\n\x07\x63pu_ids\x18\x02 \x03(\x05\x12\x18\n\x10max_frequency_hz\x18\x03 \x01(\x03\"\x8f\x02\n\x0bRuntimeInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\rmodel_formats\x18\x03 \x03(\t\x12\x14\n\x0c\x61\x63\x63\x65lerators\x18\x04 \x03(\t\x12\x1a\n\x12unavailable_reason\x18\x05 \x01(\t\x12\x0f\n\x07package\x18\x06 \x01(\t\x12L\n\x13\x61\x62sent_accelerators\x18\x07 \x03(\x0b\x32/.trimtab.v1.RuntimeInfo.AbsentAcceleratorsEntry\x1a\x39\n\x17\x41\x62sentAcceleratorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xab\x03\n\nSensorInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x30\n\rsample_period\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1a\n\x12unavailable_reason\x18\x05 \x01(\t\x12)\n\x04kind\x18\x06 \x01(\x0e\x32\x1b.trimtab.v1.SensorInfo.Kind\x12)\n\x04role\x18\x07 \x01(\x0e\x32\x1b.trimtab.v1.SensorInfo.Role\x12\x15\n\rcounter_range\x18\x08 \x01(\x01\"Y\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12KIND_INSTANTANEOUS\x10\x01\x12\x11\n\rKIND_AVERAGED\x10\x02\x12\x10\n\x0cKIND_COUNTER\x10\x03\"\\\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_TOTAL\x10\x01\x12\x0f\n\x0bROLE_ADDEND\x10\x02\x12\r\n\tROLE_PART\x10\x03\x12\x0e\n\nROLE_OTHER\x10\x04\"W\n\x05Lease\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12,\n\tremaining\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x16\n\x14GetDeviceInfoRequest\"D\n\x15GetDeviceInfoResponse\x12+\n\x0b\x64\x65vice_info\x18\x01 \x01(\x0b\x32\x16.trimtab.v1.DeviceInfo\"a\n\x13\x41\x63quireLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x14\x41\x63quireLeaseResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.trimtab.v1.Lease\"M\n\x11RenewLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"6\n\x12RenewLeaseResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.trimtab.v1.Lease\"\'\n\x13ReleaseLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"\x16\n\x14ReleaseLeaseResponse\"S\n\x15WatchTelemetryRequest\x12\x0f\n\x07sensors\x18\x01 \x03(\t\x12)\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"M\n\x16WatchTelemetryResponse\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x14\n\x0c\x62oot_time_ns\x18\x02 \x01(\x03\x12\r\n\x05value\x18\x03 \x01(\x01\x32\xb3\x03\n\rDeviceService\x12T\n\rGetDeviceInfo\x12 .trimtab.v1.GetDeviceInfoRequest\x1a!.trimtab.v1.GetDeviceInfoResponse\x12Q\n\x0c\x41\x63quireLease\x12\x1f.trimtab.v1.AcquireLeaseRequest\x1a .trimtab.v1.AcquireLeaseResponse\x12K\n\nRenewLease\x12\x1d.trimtab.v1.RenewLeaseRequest\x1a\x1e.trimtab.v1.RenewLeaseResponse\x12Q\n\x0cReleaseLease\x12\x1f.trimtab.v1.ReleaseLeaseRequest\x1a .trimtab.v1.ReleaseLeaseResponse\x12Y\n\x0eWatchTelemetry\x12!.trimtab.v1.WatchTelemetryRequest\x1a\".trimtab.v1.WatchTelemetryResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,31 +47,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNTIMEINFO_ABSENTACCELERATORSENTRY']._serialized_start=902
   _globals['_RUNTIMEINFO_ABSENTACCELERATORSENTRY']._serialized_end=959
   _globals['_SENSORINFO']._serialized_start=962
-  _globals['_SENSORINFO']._serialized_end=1229
-  _globals['_SENSORINFO_KIND']._serialized_start=1140
-  _globals['_SENSORINFO_KIND']._serialized_end=1229
-  _globals['_LEASE']._serialized_start=1231
-  _globals['_LEASE']._serialized_end=1318
-  _globals['_GETDEVICEINFOREQUEST']._serialized_start=1320
-  _globals['_GETDEVICEINFOREQUEST']._serialized_end=1342
-  _globals['_GETDEVICEINFORESPONSE']._serialized_start=1344
-  _globals['_GETDEVICEINFORESPONSE']._serialized_end=1412
-  _globals['_ACQUIRELEASEREQUEST']._serialized_start=1414
-  _globals['_ACQUIRELEASEREQUEST']._serialized_end=1511
-  _globals['_ACQUIRELEASERESPONSE']._serialized_start=1513
-  _globals['_ACQUIRELEASERESPONSE']._serialized_end=1569
-  _globals['_RENEWLEASEREQUEST']._serialized_start=1571
-  _globals['_RENEWLEASEREQUEST']._serialized_end=1648
-  _globals['_RENEWLEASERESPONSE']._serialized_start=1650
-  _globals['_RENEWLEASERESPONSE']._serialized_end=1704
-  _globals['_RELEASELEASEREQUEST']._serialized_start=1706
-  _globals['_RELEASELEASEREQUEST']._serialized_end=1745
-  _globals['_RELEASELEASERESPONSE']._serialized_start=1747
-  _globals['_RELEASELEASERESPONSE']._serialized_end=1769
-  _globals['_WATCHTELEMETRYREQUEST']._serialized_start=1771
-  _globals['_WATCHTELEMETRYREQUEST']._serialized_end=1854
-  _globals['_WATCHTELEMETRYRESPONSE']._serialized_start=1856
-  _globals['_WATCHTELEMETRYRESPONSE']._serialized_end=1933
-  _globals['_DEVICESERVICE']._serialized_start=1936
-  _globals['_DEVICESERVICE']._serialized_end=2371
+  _globals['_SENSORINFO']._serialized_end=1389
+  _globals['_SENSORINFO_KIND']._serialized_start=1206
+  _globals['_SENSORINFO_KIND']._serialized_end=1295
+  _globals['_SENSORINFO_ROLE']._serialized_start=1297
+  _globals['_SENSORINFO_ROLE']._serialized_end=1389
+  _globals['_LEASE']._serialized_start=1391
+  _globals['_LEASE']._serialized_end=1478
+  _globals['_GETDEVICEINFOREQUEST']._serialized_start=1480
+  _globals['_GETDEVICEINFOREQUEST']._serialized_end=1502
+  _globals['_GETDEVICEINFORESPONSE']._serialized_start=1504
+  _globals['_GETDEVICEINFORESPONSE']._serialized_end=1572
+  _globals['_ACQUIRELEASEREQUEST']._serialized_start=1574
+  _globals['_ACQUIRELEASEREQUEST']._serialized_end=1671
+  _globals['_ACQUIRELEASERESPONSE']._serialized_start=1673
+  _globals['_ACQUIRELEASERESPONSE']._serialized_end=1729
+  _globals['_RENEWLEASEREQUEST']._serialized_start=1731
+  _globals['_RENEWLEASEREQUEST']._serialized_end=1808
+  _globals['_RENEWLEASERESPONSE']._serialized_start=1810
+  _globals['_RENEWLEASERESPONSE']._serialized_end=1864
+  _globals['_RELEASELEASEREQUEST']._serialized_start=1866
+  _globals['_RELEASELEASEREQUEST']._serialized_end=1905
+  _globals['_RELEASELEASERESPONSE']._serialized_start=1907
+  _globals['_RELEASELEASERESPONSE']._serialized_end=1929
+  _globals['_WATCHTELEMETRYREQUEST']._serialized_start=1931
+  _globals['_WATCHTELEMETRYREQUEST']._serialized_end=2014
+  _globals['_WATCHTELEMETRYRESPONSE']._serialized_start=2016
+  _globals['_WATCHTELEMETRYRESPONSE']._serialized_end=2093
+  _globals['_DEVICESERVICE']._serialized_start=2096
+  _globals['_DEVICESERVICE']._serialized_end=2531
 # @@protoc_insertion_point(module_scope)

@@ -217,12 +217,49 @@ class SensorInfo(google.protobuf.message.Message):
     KIND_AVERAGED: SensorInfo.Kind.ValueType  # 2
     KIND_COUNTER: SensorInfo.Kind.ValueType  # 3
 
+    class _Role:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _RoleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[SensorInfo._Role.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        ROLE_UNSPECIFIED: SensorInfo._Role.ValueType  # 0
+        """Not known, or not a sensor of power."""
+        ROLE_TOTAL: SensorInfo._Role.ValueType  # 1
+        """Its input: all that the device takes."""
+        ROLE_ADDEND: SensorInfo._Role.ValueType  # 2
+        """One of several that cover different things: their sum stands for the device, as far as
+        the scopes say.
+        """
+        ROLE_PART: SensorInfo._Role.ValueType  # 3
+        """Covered by the total or by an addend already: never added to them."""
+        ROLE_OTHER: SensorInfo._Role.ValueType  # 4
+        """Something else: another machine, an accessory."""
+
+    class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+        """How a power or energy sensor stands to what the whole device takes."""
+
+    ROLE_UNSPECIFIED: SensorInfo.Role.ValueType  # 0
+    """Not known, or not a sensor of power."""
+    ROLE_TOTAL: SensorInfo.Role.ValueType  # 1
+    """Its input: all that the device takes."""
+    ROLE_ADDEND: SensorInfo.Role.ValueType  # 2
+    """One of several that cover different things: their sum stands for the device, as far as
+    the scopes say.
+    """
+    ROLE_PART: SensorInfo.Role.ValueType  # 3
+    """Covered by the total or by an addend already: never added to them."""
+    ROLE_OTHER: SensorInfo.Role.ValueType  # 4
+    """Something else: another machine, an accessory."""
+
     NAME_FIELD_NUMBER: builtins.int
     UNIT_FIELD_NUMBER: builtins.int
     SAMPLE_PERIOD_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
     UNAVAILABLE_REASON_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    COUNTER_RANGE_FIELD_NUMBER: builtins.int
     name: builtins.str
     unit: builtins.str
     """UCUM unit of every sample: "mW", "Cel", "Hz"."""
@@ -230,6 +267,9 @@ class SensorInfo(google.protobuf.message.Message):
     """"board", "soc", "cpu_rail": what the number covers."""
     unavailable_reason: builtins.str
     kind: global___SensorInfo.Kind.ValueType
+    role: global___SensorInfo.Role.ValueType
+    counter_range: builtins.float
+    """A counter's: where it starts from 0 again, in its unit; 0: not told."""
     @property
     def sample_period(self) -> google.protobuf.duration_pb2.Duration: ...
     def __init__(
@@ -241,9 +281,11 @@ class SensorInfo(google.protobuf.message.Message):
         scope: builtins.str = ...,
         unavailable_reason: builtins.str = ...,
         kind: global___SensorInfo.Kind.ValueType = ...,
+        role: global___SensorInfo.Role.ValueType = ...,
+        counter_range: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["sample_period", b"sample_period"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["kind", b"kind", "name", b"name", "sample_period", b"sample_period", "scope", b"scope", "unavailable_reason", b"unavailable_reason", "unit", b"unit"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["counter_range", b"counter_range", "kind", b"kind", "name", b"name", "role", b"role", "sample_period", b"sample_period", "scope", b"scope", "unavailable_reason", b"unavailable_reason", "unit", b"unit"]) -> None: ...
 
 global___SensorInfo = SensorInfo
 
@@ -408,9 +450,13 @@ class WatchTelemetryRequest(google.protobuf.message.Message):
     SENSORS_FIELD_NUMBER: builtins.int
     PERIOD_FIELD_NUMBER: builtins.int
     @property
-    def sensors(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def sensors(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Empty: all."""
+
     @property
-    def period(self) -> google.protobuf.duration_pb2.Duration: ...
+    def period(self) -> google.protobuf.duration_pb2.Duration:
+        """0: a second; at least half a second, since more would disturb what is measured."""
+
     def __init__(
         self,
         *,

@@ -102,9 +102,11 @@ class DeviceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchTelemetry(self, request, context):
-        """Power, temperature, clocks, memory and load until the caller stops.
+        """Power, temperature, clocks, memory and load until the caller stops: "power_w" (while a
+        job reads its sensors), "temperature_c", "frequency_mhz", "cpu_busy" (a share),
+        "memory_available_mb"; a device that cannot tell one leaves it out.
 
-        Errors: UNIMPLEMENTED/NOT_SERVED.
+        Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

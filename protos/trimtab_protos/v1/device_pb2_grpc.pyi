@@ -59,9 +59,11 @@ class DeviceServiceStub:
         trimtab_protos.v1.device_pb2.WatchTelemetryRequest,
         trimtab_protos.v1.device_pb2.WatchTelemetryResponse,
     ]
-    """Power, temperature, clocks, memory and load until the caller stops.
+    """Power, temperature, clocks, memory and load until the caller stops: "power_w" (while a
+    job reads its sensors), "temperature_c", "frequency_mhz", "cpu_busy" (a share),
+    "memory_available_mb"; a device that cannot tell one leaves it out.
 
-    Errors: UNIMPLEMENTED/NOT_SERVED.
+    Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
     """
 
 class DeviceServiceAsyncStub:
@@ -105,9 +107,11 @@ class DeviceServiceAsyncStub:
         trimtab_protos.v1.device_pb2.WatchTelemetryRequest,
         trimtab_protos.v1.device_pb2.WatchTelemetryResponse,
     ]
-    """Power, temperature, clocks, memory and load until the caller stops.
+    """Power, temperature, clocks, memory and load until the caller stops: "power_w" (while a
+    job reads its sensors), "temperature_c", "frequency_mhz", "cpu_busy" (a share),
+    "memory_available_mb"; a device that cannot tell one leaves it out.
 
-    Errors: UNIMPLEMENTED/NOT_SERVED.
+    Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
     """
 
 class DeviceServiceServicer(metaclass=abc.ABCMeta):
@@ -161,9 +165,11 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
         request: trimtab_protos.v1.device_pb2.WatchTelemetryRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[trimtab_protos.v1.device_pb2.WatchTelemetryResponse], collections.abc.AsyncIterator[trimtab_protos.v1.device_pb2.WatchTelemetryResponse]]:
-        """Power, temperature, clocks, memory and load until the caller stops.
+        """Power, temperature, clocks, memory and load until the caller stops: "power_w" (while a
+        job reads its sensors), "temperature_c", "frequency_mhz", "cpu_busy" (a share),
+        "memory_available_mb"; a device that cannot tell one leaves it out.
 
-        Errors: UNIMPLEMENTED/NOT_SERVED.
+        Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
         """
 
 def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

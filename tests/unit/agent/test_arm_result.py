@@ -22,7 +22,7 @@ def checks_of(arm: ArmProgress) -> dict[str, Check]:
 def _result(arm: ArmProgress) -> Any:
     name = arm.arm.name
     preflight = Preflight(0.0, facts={"scenario": "back to back"})
-    surroundings = Surroundings(preflight, Path("/"), {name: [{}, {}]})
+    surroundings = Surroundings(preflight, Path("/"), looks={name: [{}, {}]})
     return arm_result(arm, POLICY, surroundings)
 
 

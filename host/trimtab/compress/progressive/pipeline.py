@@ -24,9 +24,10 @@ from trimtab.project import Target
 
 Say = Callable[[str], None]
 _MOST_CORRECTIONS = 3
-_LOWEST_SHARE = 0.95
-# Files are as large as they were predicted; a latency is never twice the same.
-_HIGHEST_SHARE_MEASURED = 0.99
+# Files are as large as they were predicted; a latency is never twice the same: what a second
+# measurement finds within 5 % of the limit is aimed at nearer.
+_LOWEST_SHARE, _LOWEST_SHARE_MEASURED = 0.95, 0.97
+_HIGHEST_SHARE, _HIGHEST_SHARE_MEASURED = 1.0, 0.99
 _ALIKE = 0.01
 _ALIKE_MEASURED = 0.05
 _POSITIONS_LOOKED_AT = 3
@@ -59,8 +60,10 @@ class Pipeline:
         self._helpful: list[Turned] = []
         self._refusals: set[str] = set()
         measured = target.on is not None
-        high = _HIGHEST_SHARE_MEASURED if measured else 1.0
-        self._aim = Aim(_LOWEST_SHARE * target.limit, high * target.limit, is_jagged=measured)
+        low = _LOWEST_SHARE_MEASURED if measured else _LOWEST_SHARE
+        high = _HIGHEST_SHARE_MEASURED if measured else _HIGHEST_SHARE
+        self._low = low * target.limit
+        self._aim = Aim(self._low, high * target.limit, is_jagged=measured)
 
     def run(self) -> Outcome:
         """Raises CannotBeMade where the float model itself cannot be."""
@@ -221,8 +224,8 @@ class Pipeline:
         """Or as near as can be: nothing is weaker than off, and nothing nearer was found."""
         limit = self._target.limit
         alike = _ALIKE_MEASURED if self._target.on else _ALIKE
-        is_nearest = expected < _LOWEST_SHARE * limit and abs(figure / expected - 1) <= alike
-        at_least = 0.0 if is_off or is_nearest else _LOWEST_SHARE * limit
+        is_nearest = expected < self._low and abs(figure / expected - 1) <= alike
+        at_least = 0.0 if is_off or is_nearest else self._low
         return at_least <= figure <= limit
 
     def _distance(self, figure: float) -> tuple[bool, float]:

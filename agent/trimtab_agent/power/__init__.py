@@ -1,0 +1,1 @@
+"""What a device draws while it measures: which sensors are read, how often, and by whom."""

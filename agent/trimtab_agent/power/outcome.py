@@ -1,0 +1,51 @@
+"""What a job's power readings come to: which sensors told, and why there is no energy otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trimtab_agent.power.meter import PowerPlan, PowerSeen
+from trimtab_agent.power.reader import Series
+from trimtab_agent.probes.registry import power_unavailable_reason
+from trimtab_agent.records import SensorBatch, SensorInfo
+
+ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w", "power_idle_w")
+_READINGS_PER_BATCH = 8192
+_NOT_FOUND = "the power sensor that is there was not there when the job began"
+
+
+def energy_unavailable(plan: PowerPlan, root: Path) -> dict[str, str]:
+    """Metric -> reason; empty where sensors were read: what they told speaks for itself."""
+    if plan.paces:
+        return {}
+    unread = "; ".join(f"{each.name}: {each.unavailable_reason}" for each in plan.sensors)
+    reason = plan.problem or unread or power_unavailable_reason(root) or _NOT_FOUND
+    return dict.fromkeys(ENERGY_METRICS, reason)
+
+
+def sensors_seen(plan: PowerPlan, repeats: Sequence[PowerSeen]) -> tuple[SensorInfo, ...]:
+    """Those that gave up carry the reason."""
+    return tuple(_seen(sensor, repeats) for sensor in plan.sensors)
+
+
+def power_batches(seen: PowerSeen) -> Iterable[SensorBatch]:
+    for name, series in seen.series.items():
+        yield from _batches(name, series)
+
+
+def _seen(sensor: SensorInfo, repeats: Sequence[PowerSeen]) -> SensorInfo:
+    reasons = [
+        f"repeat {number}: {seen.failures[sensor.name]}"
+        for number, seen in enumerate(repeats, start=1)
+        if sensor.name in seen.failures
+    ]
+    return replace(sensor, unavailable_reason=reasons[0]) if reasons else sensor
+
+
+def _batches(name: str, series: Series) -> Iterable[SensorBatch]:
+    """No more in one than a message may hold."""
+    for begin in range(0, len(series.values), _READINGS_PER_BATCH):
+        end = begin + _READINGS_PER_BATCH
+        yield SensorBatch(name, tuple(series.offset_ns[begin:end]), tuple(series.values[begin:end]))
