@@ -20,7 +20,7 @@ from trimtab_agent.disturbance import (
 from trimtab_agent.memory_checks import no_swapping_check
 from trimtab_agent.placement import placement_check
 from trimtab_agent.power.meter import PowerPlan
-from trimtab_agent.power.outcome import energy_unavailable, sensors_seen
+from trimtab_agent.power.outcome import energy_unavailable, sampling_condition, sensors_seen
 from trimtab_agent.preflight import Preflight
 from trimtab_agent.records import ArmResult, Check, Policy
 from trimtab_agent.scenario import rate_checks
@@ -52,7 +52,8 @@ class Surroundings:
         """Before the first repeat; what may have moved also after the last."""
         before, after = self.looks[name][0], self.looks[name][-1]
         moved = {f"{key}_after": after[key] for key in _LOOKED_AT_AGAIN if key in after}
-        return {**before, **moved, **self.preflight.conditions()}
+        sampling = sampling_condition(self.power)
+        return {**before, **moved, **sampling, **self.preflight.conditions()}
 
 
 def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> ArmResult:

@@ -18,22 +18,26 @@ from trimtab.records import (
     CorruptedAccuracy,
     Decision,
     DeviceDecision,
+    DevicePower,
     DeviceRef,
     LayerChoice,
     MeasurementSettings,
     Metric,
     NotChosen,
     Objective,
+    PowerModel,
     RawArm,
     RawRepeat,
     Requirement,
     Result,
     Robustness,
     Run,
+    SensorInfo,
     SensorSeries,
     TensorInfo,
     UserError,
     Variant,
+    Window,
 )
 from trimtab.store import RunStore
 from trimtab_protos.digest import digest_bytes
@@ -85,7 +89,8 @@ def a_raw_arm() -> RawArm:
             load_ns=5_000_000 + index,
             first_inference_ns=2_000_000,
             io_ns=None if index else 700,
-            sensors={} if index else {"temperature_c": HEAT},
+            sensors={} if index else {"temperature_c": HEAT, "rapl/package-0": HEAT},
+            windows=() if index else (Window("idle", 0, 400), Window("measure", 500, 900, 5)),
         )
         for index in range(3)
     )
@@ -107,6 +112,12 @@ def a_raw_arm() -> RawArm:
         evaluation_failure=Failure("model", "NaN in the outputs"),
         failure=None,
         profile=PROFILE,
+        sensors=(
+            SensorInfo(
+                "rapl/package-0", "mJ", "a package", "", "counter", "addend", 1000, 262143.3
+            ),
+            SensorInfo("hwmon/power1", "mW", "", "it stopped answering while measuring"),
+        ),
     )
 
 
@@ -133,6 +144,7 @@ def a_result(variant: str = "int8", error: Failure | None = None) -> Result:
         error=error,
         raw=None if error else a_raw_arm(),
         robustness=None if error else ROBUSTNESS,
+        power=DevicePower() if error else DevicePower(18.5, PowerModel(2.5, 0.9)),
     )
 
 
@@ -176,6 +188,7 @@ def assert_same(loaded: Run, saved: Run) -> None:
                     other.first_inference_ns,
                     other.io_ns,
                 )
+                assert mine.windows == other.windows
                 assert set(mine.sensors) == set(other.sensors)
                 for name, series in mine.sensors.items():
                     assert series.offset_ns.tolist() == other.sensors[name].offset_ns.tolist()

@@ -18,6 +18,7 @@ from trimtab_agent.doctor.harness import (
     null_finding,
     null_median_ns,
 )
+from trimtab_agent.doctor.samplers import sampler_cost, sampler_finding
 from trimtab_agent.doctor.settings import (
     boost_finding,
     governor_finding,
@@ -46,7 +47,7 @@ _ROOT = Path("/")
 
 
 def examine(root: Path = _ROOT, state: Path = _ROOT) -> Examination:
-    """Takes about two seconds. ``state``: the folder in which the agent will write, or one above.
+    """Takes about ten seconds. ``state``: the folder in which the agent will write, or one above.
 
     It starts workers, and so none where another agent measures: its figures would suffer.
     """
@@ -60,7 +61,9 @@ async def _examine(root: Path, state: Path) -> Examination:
     harness: tuple[Finding, ...] = (_clock(root),)
     if not others:
         with tempfile.TemporaryDirectory(prefix="trimtab-doctor-") as scratch:
-            harness = (*harness, null_finding(await null_median_ns(Path(scratch))))
+            null = null_finding(await null_median_ns(Path(scratch)))
+            samplers = sampler_finding(await sampler_cost(root, Path(scratch)))
+            harness = (*harness, null, samplers)
             runtimes = await describe_runtimes(Path(scratch))
     return Examination(ability_findings(root, runtimes, allowed_cpus()), harness, disturbances)
 

@@ -25,6 +25,18 @@ def energy_unavailable(plan: PowerPlan, root: Path) -> dict[str, str]:
     return dict.fromkeys(ENERGY_METRICS, reason)
 
 
+def sampling_condition(plan: PowerPlan) -> dict[str, str]:
+    """How often power is read, and what that takes of a processor; empty where it is not."""
+    if not plan.paces:
+        return {}
+    told = [
+        f"{len(each.plan.sensors)} of {each.plan.source} every {each.plan.period_s * 1e3:.0f} ms"
+        for each in plan.paces
+    ]
+    share = sum(each.plan.busy_s / each.plan.period_s for each in plan.paces)
+    return {"power_sampling": f"{', '.join(told)}; {share:.2%} of a processor"}
+
+
 def sensors_seen(plan: PowerPlan, repeats: Sequence[PowerSeen]) -> tuple[SensorInfo, ...]:
     """Those that gave up carry the reason."""
     return tuple(_seen(sensor, repeats) for sensor in plan.sensors)

@@ -47,7 +47,7 @@ def find_pace(source: str, sensors: Sequence[Sensor], look_s: float = LOOK_S) ->
     busy = (_busy_ns() - busy_ns) / count / 1e9
     period_s = max(SHORTEST_PERIOD_S, busy / _OWN_SHARE, waited_ns / count / 1e9 / _WAITING_SHARE)
     updates = {name: period for name, seen in looks.items() if (period := _update_ns(seen))}
-    return Pace(SourcePlan(source, tuple(sensors), period_s), updates)
+    return Pace(SourcePlan(source, tuple(sensors), period_s, busy), updates)
 
 
 def _look(sensor: Sensor, seen: list[tuple[int, float]]) -> None:

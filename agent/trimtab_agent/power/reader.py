@@ -30,11 +30,13 @@ class Series:
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """``period_s``: one reading of each sensor in every period."""
+    """``period_s``: one reading of each sensor in every period; ``busy_s``: of a processor, that
+    all of them take once."""
 
     source: str
     sensors: tuple[Sensor, ...]
     period_s: float
+    busy_s: float = 0.0
 
     def unit(self, name: str) -> str:
         return next(each.info.unit for each in self.sensors if each.info.name == name)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scipy import stats
@@ -50,14 +50,25 @@ def over_seeds(ours: Scored, theirs: Scored) -> Difference:
 
 def table(plan: Plan, kept: Sequence[Row]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Cells, and what is not kept; variants without figures are left out."""
-    found = {
-        name: scored(plan, name, kept) for name in (FLOAT, TRAINED_ON, *plan.ways, *plan.rivals)
-    }
-    base, reference = found[FLOAT], found[TRAINED_ON]
+    found = _of_whole_seeds(
+        scored(plan, name, kept) for name in (FLOAT, TRAINED_ON, *plan.ways, *plan.rivals)
+    )
+    base, reference = found.get(FLOAT), found.get(TRAINED_ON)
     for name, each in found.items():
-        if each.rows and base.rows and reference.rows:
+        if each.rows and base is not None and reference is not None:
             bounds = plan.bounds.get(name, Bounds())
             yield _cells(each, base, reference, bounds)
+
+
+def _of_whole_seeds(found: Iterable[Scored]) -> dict[str, Scored]:
+    """Of variants that have figures, those of the seeds that all of them have."""
+    measured = {each.name: each for each in found if each.rows}
+    seeds = [{row["seed"] for row in each.rows} for each in measured.values()]
+    whole = set.intersection(*seeds) if seeds else set()
+    return {
+        name: replace(each, rows=[row for row in each.rows if row["seed"] in whole])
+        for name, each in measured.items()
+    }
 
 
 def scored(plan: Plan, name: str, kept: Sequence[Row]) -> Scored:

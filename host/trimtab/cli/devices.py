@@ -18,6 +18,7 @@ from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory import Inventory, InventoryDevice, parse_label
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.home import home
+from trimtab.records import DevicePower, PowerModel, UserError
 
 _PROBE_DEADLINE_S = 5.0
 _FORMAT = click.option(
@@ -27,7 +28,7 @@ _FORMAT = click.option(
 
 @click.group()
 def devices() -> None:
-    """The devices you measure on: list, add, remove, info."""
+    """The devices you measure on: list, add, remove, power, info."""
 
 
 @devices.command("list")
@@ -90,6 +91,44 @@ def remove(name: str) -> int:
 
 
 @devices.command()
+@click.argument("name")
+@click.option("--battery-wh", type=float, help="What its battery holds, in watt-hours.")
+@click.option("--idle-w", type=float, help="Watts of the whole device with nothing to do.")
+@click.option("--busy-core-w", type=float, help="Watts that each busy processor core adds.")
+@click.option("--clear", is_flag=True, help="Forget what was given before.")
+def power(
+    name: str,
+    battery_wh: float | None,
+    idle_w: float | None,
+    busy_core_w: float | None,
+    clear: bool,
+) -> int:
+    """Tell of NAME's battery, and of its power where it has no sensor.
+
+    With a battery, results say how many hours it lasts and what a thousand inferences take of it.
+    With watts idle and watts per busy core, energy and power are estimates, and are called so.
+
+    \b
+    Examples:
+      trimtab devices power pi4 --idle-w 2.7 --busy-core-w 0.9
+      trimtab devices power phone --battery-wh 17.3
+    """
+    if (idle_w is None) != (busy_core_w is None):
+        message = "a power model is watts idle and watts per busy core"
+        raise UserError(message, "give both --idle-w and --busy-core-w")
+    inventory = _inventory()
+    (before,) = inventory.select([name])
+    known = DevicePower() if clear else before.power
+    model = (
+        known.model if idle_w is None or busy_core_w is None else PowerModel(idle_w, busy_core_w)
+    )
+    battery = known.battery_wh if battery_wh is None else battery_wh
+    device = inventory.set_power(name, DevicePower(battery, model))
+    click.echo(f"{device.name}: {_power_text(device.power)}", err=True)
+    return EXIT_DONE
+
+
+@devices.command()
 @click.argument("name", default="local")
 @_FORMAT
 def info(name: str, output: str) -> int:
@@ -140,6 +179,14 @@ def _print_info(name: str, info: DeviceInfo) -> None:
     console = output_console()
     console.print(facts)
     console.print(abilities)
+
+
+def _power_text(power: DevicePower) -> str:
+    battery = f"a battery of {power.battery_wh:g} Wh" if power.battery_wh else "no battery given"
+    if power.model is None:
+        return f"{battery}, no power model"
+    model = power.model
+    return f"{battery}, {model.idle_w:g} W idle and {model.busy_core_w:g} W for each busy core"
 
 
 async def _ask_all(known: tuple[InventoryDevice, ...]) -> list[DeviceInfo | str]:

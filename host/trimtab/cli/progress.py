@@ -56,8 +56,12 @@ class _Display:
             description=progress.text,
             completed=progress.done,
             total=progress.total or None,
-            **({"telemetry": progress.telemetry} if progress.telemetry else {}),
         )
+        if progress.telemetry:
+            self._live.update(
+                self._tasks[progress.device],  # type: ignore[arg-type]
+                telemetry=progress.telemetry,
+            )
 
 
 def _print(console: Console, progress: Progress) -> None:

@@ -3,14 +3,16 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 import tomllib
 
 from trimtab.fleet.address import check_address
-from trimtab.records import UserError
+from trimtab.fleet.device_power import checked_power, power_entry, power_from
+from trimtab.records import DevicePower, UserError
 
 LOCAL = "local"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -23,6 +25,7 @@ class InventoryDevice:
     name: str
     address: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    power: DevicePower = field(default_factory=DevicePower)
 
     @property
     def is_local(self) -> bool:
@@ -39,7 +42,8 @@ class Inventory:
 
     def devices(self) -> tuple[InventoryDevice, ...]:
         """The local device first, then the others in the order they were added."""
-        return (LOCAL_DEVICE, *self._devices.values())
+        local = self._devices.get(LOCAL, LOCAL_DEVICE)
+        return (local, *(each for each in self._devices.values() if not each.is_local))
 
     def add(self, name: str, address: str, labels: Mapping[str, str]) -> InventoryDevice:
         """Raises UserError where the name is taken or malformed, or the address is not allowed."""
@@ -55,8 +59,16 @@ class Inventory:
         self._write()
         return device
 
+    def set_power(self, name: str, power: DevicePower) -> InventoryDevice:
+        """Also for the local device. Raises UserError for an unknown name or a wrong figure."""
+        (device,) = self.select([name])
+        device = replace(device, power=checked_power(power))
+        self._devices[device.name] = device
+        self._write()
+        return device
+
     def remove(self, name: str) -> None:
-        if name not in self._devices:
+        if name not in self._devices or name == LOCAL:
             raise UserError(f"there is no device {name}", self._known())
         del self._devices[name]
         self._write()
@@ -79,12 +91,7 @@ class Inventory:
         return f"known devices: {names}; add one with `trimtab devices add NAME ADDRESS`"
 
     def _write(self) -> None:
-        content = {
-            "device": [
-                {"name": device.name, "address": device.address, "labels": dict(device.labels)}
-                for device in self._devices.values()
-            ]
-        }
+        content = {"device": [_entry(device) for device in self._devices.values()]}
         temporary = self._path.with_suffix(".tmp")
         with temporary.open("wb") as file:
             tomli_w.dump(content, file)
@@ -114,10 +121,27 @@ def _read(path: Path) -> dict[str, InventoryDevice]:
         return {}
     try:
         entries = tomllib.loads(path.read_text()).get("device", [])
-        devices = [
-            InventoryDevice(entry["name"], check_address(entry["address"]), entry.get("labels", {}))
-            for entry in entries
-        ]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        devices = [_device(entry) for entry in entries]
+    except (
+        OSError,
+        UnicodeDecodeError,
+        tomllib.TOMLDecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(f"{path} cannot be read: {error}", "mend or delete the file") from error
     return {device.name: device for device in devices}
+
+
+def _device(entry: Mapping[str, Any]) -> InventoryDevice:
+    """Only the local device has no address."""
+    name = entry["name"]
+    address = "" if name == LOCAL else check_address(entry["address"])
+    return InventoryDevice(name, address, entry.get("labels", {}), power_from(entry))
+
+
+def _entry(device: InventoryDevice) -> dict[str, Any]:
+    address = {} if device.is_local else {"address": device.address}
+    labels = {"labels": dict(device.labels)} if device.labels or not device.is_local else {}
+    return {"name": device.name, **address, **labels, **power_entry(device.power)}

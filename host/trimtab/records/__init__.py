@@ -43,6 +43,10 @@ from trimtab.records.origin import (
     SourceFile,
     StepData,
 )
+from trimtab.records.power import (
+    DevicePower,
+    PowerModel,
+)
 from trimtab.records.results import (
     DeviceRef,
     Metric,
@@ -68,6 +72,7 @@ __all__ = [
     "CorruptedCopies",
     "Decision",
     "DeviceDecision",
+    "DevicePower",
     "DeviceRef",
     "EvaluationSet",
     "Float64Array",
@@ -80,6 +85,7 @@ __all__ = [
     "Objective",
     "Origin",
     "Outcome",
+    "PowerModel",
     "Provenance",
     "RawArm",
     "RawRepeat",

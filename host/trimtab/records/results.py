@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from trimtab_protos.errors import Failure
 
 from trimtab.records.artifacts import Artifact
 from trimtab.records.measured import Check, MeasurementSettings, RawArm
+from trimtab.records.power import DevicePower
 from trimtab.records.robustness import Robustness
 
 Provenance = Literal["measured", "derived", "estimated", "unavailable"]
@@ -60,6 +61,8 @@ class Result:
     raw: RawArm | None = None
     robustness: Robustness | None = None
     """None: it was not looked at (an older run, a failed arm)."""
+    power: DevicePower = field(default_factory=DevicePower)
+    """What the user knew of the device's power when it was measured."""
 
     @property
     def valid(self) -> bool:

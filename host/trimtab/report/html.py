@@ -15,6 +15,7 @@ from trimtab.report.origin_view import facts_view, made_pairs
 from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
 from trimtab.report.sustained_plot import curve_plots
+from trimtab.report.timeline_plot import timeline_plots
 
 
 def write_report(run: Run, path: Path) -> None:
@@ -54,15 +55,20 @@ def render_report(run: Run) -> str:
         {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
         for each in curve_plots(page.points, has_plotly=bool(plot))
     ]
+    timelines = [
+        {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
+        for each in timeline_plots(page.points, has_plotly=bool(plot) or bool(curves))
+    ]
     layers = [
         {**vars(each), "div": Markup(each.div)}  # noqa: S704 - as above
-        for each in layer_charts(run.variants, has_plotly=bool(plot) or bool(curves))
+        for each in layer_charts(run.variants, has_plotly=bool(plot or curves or timelines))
     ]
     template = environment.get_template("report.html.j2")
     return template.render(
         page=page,
         plot=plot,
         curves=curves,
+        timelines=timelines,
         layers=layers,
         diagnostics_columns=COLUMNS,
         facts=facts_view(run.variants),

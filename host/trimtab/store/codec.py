@@ -19,6 +19,7 @@ from trimtab.records import (
     Check,
     ClassAccuracy,
     CorruptedAccuracy,
+    DevicePower,
     DeviceRef,
     Float64Array,
     Int64Array,
@@ -27,6 +28,7 @@ from trimtab.records import (
     Metric,
     ModelFacts,
     Origin,
+    PowerModel,
     RawArm,
     RawRepeat,
     Result,
@@ -137,7 +139,16 @@ def result_from(
         error=_failure(document["error"]),
         raw=_raw(raw, repeats) if raw else None,
         robustness=_robustness(document.get("robustness")),
+        power=_power(document.get("power")),
     )
+
+
+def _power(document: Plain | None) -> DevicePower:
+    """Nothing was known for a run that was kept before it could be told."""
+    if document is None:
+        return DevicePower()
+    model = document["model"]
+    return DevicePower(document["battery_wh"], PowerModel(**model) if model else None)
 
 
 def _robustness(document: Plain | None) -> Robustness | None:

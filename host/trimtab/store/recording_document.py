@@ -19,6 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from trimtab.metrics import METRICS
 from trimtab.records import (
     Artifact,
+    DevicePower,
     DeviceRef,
     Float64Array,
     Int64Array,
@@ -133,6 +134,8 @@ def _variant_document(variant: Variant) -> Document:
 def _result_document(result: Result, position: int, arrays: dict[str, Array]) -> Document:
     artifact = _without_folders(result.artifact)
     document: Document = plain(dataclasses.replace(result, artifact=artifact, raw=None))
+    if result.power == DevicePower():
+        del document["power"]
     if result.raw is not None:
         document["raw"] = plain(
             dataclasses.replace(result.raw, repeats=(), evaluation_outputs=None)

@@ -19,6 +19,7 @@ from trimtab.records import (
     CorruptedAccuracy,
     Decision,
     DeviceDecision,
+    DevicePower,
     LayerChoice,
     MeasurementSettings,
     Metric,
@@ -26,16 +27,19 @@ from trimtab.records import (
     NotChosen,
     Objective,
     Origin,
+    PowerModel,
     RawArm,
     Requirement,
     Result,
     Robustness,
     Run,
+    SensorInfo,
     SensorSeries,
     SourceFile,
     StepData,
     UserError,
     Variant,
+    Window,
 )
 from trimtab.report.json_output import run_json
 from trimtab.store import RunStore, read_recording, recording, write_recording
@@ -71,8 +75,11 @@ def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm])
     raw = make_raw_arm(((10, 2**30, 20), (1, 2, 3)), memory_bytes={"peak": 5})
     first, second = raw.repeats
     heat = SensorSeries(np.array([3, 2**40]), np.array([50.5, -1 / 3]))
-    first = replace(first, sensors={"temperature_c": heat, "thermal/../zone": heat})
-    raw = replace(raw, profile=profile, repeats=(first, second))
+    windows = (Window("idle", 0, 10), Window("measure", 20, 2**40, 3))
+    sensed = {"temperature_c": heat, "thermal/../zone": heat, "rapl/package-0": heat}
+    first = replace(first, sensors=sensed, windows=windows)
+    package = SensorInfo("rapl/package-0", "mJ", "a package", "", "counter", "addend", 10, 0.5)
+    raw = replace(raw, profile=profile, repeats=(first, second), sensors=(package,))
     chosen = make_result("int8", raw=raw, latency_p50_ms=(0.1, 0.05, 1 / 3))
     settings = MeasurementSettings("onnxruntime", input_shapes={"x": (1, 3)})
     metrics = {**chosen.metrics, "energy_mj": Metric(None, "mJ", "unavailable", reason="none")}
@@ -82,6 +89,7 @@ def run(make_result: Callable[..., Result], make_raw_arm: Callable[..., RawArm])
         severity=3,
     )
     chosen = replace(chosen, settings=settings, metrics=metrics, robustness=robustness)
+    chosen = replace(chosen, power=DevicePower(18.5, PowerModel(2.5, 0.9)))
     failed = make_result("fp16", error=Failure("model", "no such operator"))
     decided = DeviceDecision(
         chosen.device,
@@ -161,7 +169,7 @@ def test_everything_comes_back(run: Run, path: Path) -> None:
     ]
     heat = raw.repeats[0].sensors["temperature_c"]
     assert (heat.offset_ns.tolist(), heat.values.tolist()) == ([3, 2**40], [50.5, -1 / 3])
-    assert set(raw.repeats[0].sensors) == {"temperature_c", "thermal/../zone"}
+    assert set(raw.repeats[0].sensors) == {"temperature_c", "thermal/../zone", "rapl/package-0"}
     assert raw.repeats[1].sensors == {}
     assert read.results[0].settings == run.results[0].settings
     assert read.decision is not None

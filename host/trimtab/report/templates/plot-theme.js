@@ -33,3 +33,9 @@
   window.addEventListener("beforeprint", () => paint(false));
   window.addEventListener("afterprint", () => paint(dark.matches));
 })();
+// A plot that was drawn out of sight has no width of its own yet.
+for (const details of document.querySelectorAll("details")) {
+  details.addEventListener("toggle", () => {
+    for (const plot of details.querySelectorAll(".plotly-graph-div")) Plotly.Plots.resize(plot);
+  });
+}
