@@ -99,6 +99,7 @@ def device_to_message(
         agent_version=agent_version,
         max_chunk_bytes=max_chunk_bytes,
         tuning=info.tuning,
+        hardware=info.hardware,
     )
     for name in _DEVICE_FACTS:
         setattr(message, name, getattr(info, name))

@@ -27,19 +27,45 @@ def core_types(root: Path) -> dict[int, str]:
 
 
 def clusters(root: Path) -> tuple[CpuCluster, ...]:
-    """Processors grouped by name and highest frequency, in the order of their numbers.
+    """Processors of one name, highest frequency and shared clock, in the order of their numbers.
 
-    Where no frequency is told, the kernel's own measure of their speed keeps them apart.
+    Where no frequency is told, the kernel's own measure of their speed keeps them apart. A clock of
+    one processor alone, as on x86, parts it from no others.
     """
-    groups: dict[tuple[str, int, int], list[int]] = {}
-    frequencies = max_frequencies_hz(root)
-    for cpu, name in sorted(core_types(root).items()):
+    groups: dict[tuple[str, int, int, str], list[int]] = {}
+    frequencies, clocks, kinds = max_frequencies_hz(root), _shared_clocks(root), _intel_kinds(root)
+    for cpu, model in sorted(core_types(root).items()):
+        name = f"{model} {kinds[cpu]}" if cpu in kinds else model
         frequency = frequencies.get(cpu, 0)
         capacity = 0 if frequency else (read_int(root / _CPU / f"cpu{cpu}/cpu_capacity") or 0)
-        groups.setdefault((name, frequency, capacity), []).append(cpu)
-    return tuple(
-        CpuCluster(name, tuple(cpus), frequency) for (name, frequency, _), cpus in groups.items()
-    )
+        groups.setdefault((name, frequency, capacity, clocks.get(cpu, "")), []).append(cpu)
+    return tuple(CpuCluster(name, tuple(cpus), hz) for (name, hz, _, _), cpus in groups.items())
+
+
+def _intel_kinds(root: Path) -> dict[int, str]:
+    """Of a hybrid processor, whose kinds of core share one name (the kernel's events name them)."""
+    kinds = {"cpu_core": "P-core", "cpu_atom": "E-core"}
+    return {
+        cpu: kind
+        for device, kind in kinds.items()
+        for cpu in _listed(read_text(root / "sys/devices" / device / "cpus") or "")
+    }
+
+
+def _listed(text: str) -> set[int]:
+    """The processors of a list as the kernel writes them ("0-3,6"); none of what is no list."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit() and (last or first).isdigit():
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def _shared_clocks(root: Path) -> dict[int, str]:
+    """By processor, the name of the policy that it shares with others."""
+    shared = ((policy.name, governed(policy)) for policy in policies(root))
+    return {cpu: name for name, cpus in shared if len(cpus) > 1 for cpu in cpus}
 
 
 def max_frequencies_hz(root: Path) -> dict[int, int]:

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import psutil
 
+from trimtab_agent.boards.bits import word_size
+from trimtab_agent.boards.facts import hardware_facts
+from trimtab_agent.boards.naming import name_board
 from trimtab_agent.cpus import clusters, cpu_model, frequencies_mhz, governors
 from trimtab_agent.identity import identify
 from trimtab_agent.paging import meminfo
-from trimtab_agent.power_mode import boost, power_mode
+from trimtab_agent.power_mode import boost, jetson_clocks, power_mode
+from trimtab_agent.probes.android_thermal import thermal_condition
+from trimtab_agent.probes.clocks import cluster_settings
 from trimtab_agent.probes.power_supply import power_source
 from trimtab_agent.probes.registry import sensors_with_gaps
 from trimtab_agent.probes.sysfs import read_text
@@ -21,20 +26,19 @@ from trimtab_agent.probes.throttling import throttle_state
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 
 _ROOT = Path("/")
-# What makers of boards write who did not fill the field in.
-_NO_MODEL = {"", "To Be Filled By O.E.M.", "System Product Name", "System manufacturer", "Default"}
 
 
 def describe_device(root: Path = _ROOT, runtimes: tuple[RuntimeInfo, ...] = ()) -> DeviceInfo:
     """Static facts; fields are empty or 0 where the firmware or the kernel does not tell."""
+    board = name_board(root)
     return DeviceInfo(
         device_id=identify(root).device_id,
         display_name=read_text(root / "etc/hostname") or platform.node(),
-        board_model=board_model(root),
-        soc=system_on_chip(root),
+        board_model=board.model,
+        soc=board.soc,
         cpu_model=cpu_model(root),
         machine_arch=platform.machine(),
-        os_release=os_release(root),
+        os_release=board.os_release or os_release(root),
         kernel_release=read_text(root / "proc/sys/kernel/osrelease") or platform.release(),
         python_version=platform.python_version(),
         memory_bytes=memory_bytes(root),
@@ -43,6 +47,7 @@ def describe_device(root: Path = _ROOT, runtimes: tuple[RuntimeInfo, ...] = ()) 
         tuning=tuning(root),
         runtimes=runtimes,
         sensors=sensors_with_gaps(root),
+        hardware=hardware_facts(root),
     )
 
 
@@ -50,8 +55,9 @@ def conditions(root: Path = _ROOT) -> dict[str, str]:
     """What is true now and moves figures.
 
     "unknown: reason" where the device does not tell; "none: reason" where it has no such thing.
+    What only one kind of device has (a Jetson, Android) is left out on others.
     """
-    return {
+    found = {
         "governor": governors(root),
         "power_mode": power_mode(root),
         "boost": boost(root),
@@ -61,7 +67,11 @@ def conditions(root: Path = _ROOT) -> dict[str, str]:
         "memory_available_mb": _memory_available_mb(root),
         "power_source": power_source(root),
         "throttling": _throttling(root),
+        "jetson_clocks": jetson_clocks(root),
+        "android_thermal_status": thermal_condition(root),
+        **cluster_settings(root),
     }
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def tuning(root: Path) -> Mapping[str, str]:
@@ -69,6 +79,11 @@ def tuning(root: Path) -> Mapping[str, str]:
     optional = {"power_mode": power_mode(root), "boost": boost(root)}
     there = {name: text for name, text in optional.items() if not text.startswith("none")}
     settings = {"governor": governors(root), **there}
+    clocks, bits = jetson_clocks(root), word_size(root)
+    if clocks is not None and not clocks.startswith("unknown"):
+        settings["jetson_clocks"] = clocks
+    if bits.mixed:
+        settings["bits"] = str(bits)
     fallback = identify(root).fallback
     if fallback:
         settings["device_id_from"] = fallback
@@ -76,23 +91,13 @@ def tuning(root: Path) -> Mapping[str, str]:
 
 
 def board_model(root: Path) -> str:
-    """From the device tree, else DMI; "" on most virtual machines."""
-    model = read_text(root / "proc/device-tree/model")
-    if model:
-        return model
-    names = (
-        read_text(root / "sys/class/dmi/id/sys_vendor") or "",
-        read_text(root / "sys/class/dmi/id/product_name") or "",
-    )
-    return " ".join(name for name in names if name not in _NO_MODEL)
+    """By Android, the device tree or DMI; "" on most virtual machines."""
+    return name_board(root).model
 
 
 def system_on_chip(root: Path) -> str:
-    """The last, most general of the device tree's "compatible" ("brcm,bcm2712")."""
-    compatible = read_text(root / "proc/device-tree/compatible")
-    if compatible:
-        return compatible.split("\x00")[-1]
-    return read_text(root / "sys/devices/soc0/soc_id") or ""
+    """The device tree's most general name ("brcm,bcm2712"); on Android its market name."""
+    return name_board(root).soc
 
 
 def os_release(root: Path) -> str:

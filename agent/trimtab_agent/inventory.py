@@ -10,11 +10,14 @@ from trimtab_agent.device import describe_device
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 from trimtab_agent.worker.discovery import describe_runtimes
 
+_ROOT = Path("/")
+
 
 class Inventory:
-    """``display_name`` empty: the device's own."""
+    """``display_name`` empty: the device's own. ``root``: of sys and proc."""
 
-    def __init__(self, scratch: Path, display_name: str) -> None:
+    def __init__(self, scratch: Path, display_name: str, root: Path = _ROOT) -> None:
+        self._root = root
         self._scratch = scratch
         self._display_name = display_name
         self._described: asyncio.Task[tuple[RuntimeInfo, ...]] | None = None
@@ -37,5 +40,5 @@ class Inventory:
 
     async def device(self) -> DeviceInfo:
         runtimes = await self.runtimes()
-        info = await asyncio.to_thread(describe_device, runtimes=runtimes)
+        info = await asyncio.to_thread(describe_device, self._root, runtimes)
         return replace(info, display_name=self._display_name or info.display_name)

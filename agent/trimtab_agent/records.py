@@ -308,3 +308,4 @@ class DeviceInfo:
     tuning: Mapping[str, str]
     runtimes: tuple[RuntimeInfo, ...]
     sensors: tuple[SensorInfo, ...]
+    hardware: Mapping[str, str] = field(default_factory=dict)

@@ -89,7 +89,7 @@ def build_parts(settings: Settings) -> Parts:
     allowed, caches = settings.allow_code_in_models, state / "caches"
     meter = PowerMeter(settings.root)
     runner = JobRunner(artifacts, scratch, quiet, settings.root, allowed, caches, meter)
-    inventory = Inventory(scratch, settings.display_name)
+    inventory = Inventory(scratch, settings.display_name, settings.root)
     queue = JobQueue(runner, store, settings.max_queued_jobs)
     jobs = Jobs(store, queue, artifacts, inventory)
     telemetry = Telemetry(settings.root, meter)

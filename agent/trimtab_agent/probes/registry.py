@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -57,12 +58,20 @@ def power_unavailable_reason(root: Path = _ROOT) -> str | None:
     power = [info for info in sensor_infos(root) if info.unit in _POWER_UNITS]
     if any(not info.unavailable_reason for info in power):
         return None
-    if power:
-        refused = "; ".join(f"{info.name}: {info.unavailable_reason}" for info in power)
-        return f"no usable power sensor ({refused})"
     probes, _ = load_probes()
+    remarks = [remark for probe in probes.values() if (remark := probe.remark(root))]
+    if power:
+        return "; ".join([f"no usable power sensor ({_refusals(power)})", *remarks])
     looked = ", ".join(probe.looks_for for probe in probes.values() if probe.looks_for)
-    return f"no power sensor found (looked for {looked})"
+    return "; ".join([f"no power sensor found (looked for {looked})", *remarks])
+
+
+def _refusals(infos: Sequence[SensorInfo]) -> str:
+    """Each reason once, with the sensors that it is of."""
+    names: dict[str, list[str]] = {}
+    for info in infos:
+        names.setdefault(info.unavailable_reason, []).append(info.name)
+    return "; ".join(f"{', '.join(each)}: {reason}" for reason, each in names.items())
 
 
 def _load(entry: EntryPoint) -> Probe:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab_agent.probes.base import Probe, Sensor, SensorError
-from trimtab_agent.probes.sysfs import SysfsSensor, folders, read_int, read_text
+from trimtab_agent.probes.sysfs import folders, read_int, read_text
 from trimtab_agent.records import SensorInfo
 
 _SLOWING = ("passive", "hot", "critical")
+# NVIDIA: it says 100 °C on every Jetson up to Xavier, whatever the temperature is.
+_CONSTANT = frozenset({"PMIC-Die"})
+_LOWEST, _HIGHEST = -100_000, 250_000  # beyond them a driver shows that it has no reading
 
 
 class ThermalProbe(Probe):
@@ -19,7 +22,7 @@ class ThermalProbe(Probe):
         return [
             _sensor(zone)
             for zone in folders(root / "sys/class/thermal", "thermal_zone*")
-            if read_int(zone / "temp") is not None
+            if read_text(zone / "type") not in _CONSTANT and _millidegrees(zone) is not None
         ]
 
 
@@ -51,7 +54,7 @@ def least_headroom(root: Path) -> Headroom | None:
     """Of the zone that is nearest to slowing down; None where no zone has such a trip point."""
     found = []
     for zone in folders(root / "sys/class/thermal", "thermal_zone*"):
-        celsius, trip = read_int(zone / "temp"), _lowest_trip(zone)
+        celsius, trip = _millidegrees(zone), _lowest_trip(zone)
         if celsius is not None and trip is not None:
             temperature = Temperature(celsius / 1000, read_text(zone / "type") or zone.name)
             found.append(Headroom(temperature, *trip))
@@ -80,7 +83,26 @@ def hottest_zone(root: Path) -> Temperature | None:
     return max(found, key=lambda temperature: temperature.celsius, default=None)
 
 
+@dataclass(frozen=True)
+class ZoneSensor(Sensor):
+    info: SensorInfo
+    zone: Path
+
+    def read(self) -> float:
+        millidegrees = _millidegrees(self.zone)
+        if millidegrees is None:
+            raise SensorError(f"sensor {self.info.name} does not answer")
+        return millidegrees * 1e-3
+
+
 def _sensor(zone: Path) -> Sensor:
     scope = read_text(zone / "type") or zone.name
     info = SensorInfo(f"thermal/{zone.name}", "Cel", scope, "instantaneous", 0)
-    return SysfsSensor(info, zone / "temp", 1e-3)
+    return ZoneSensor(info, zone)
+
+
+def _millidegrees(zone: Path) -> int | None:
+    """None also for what no board survives: drivers of phones show -273 °C, or the largest number,
+    for a sensor that is off."""
+    value = read_int(zone / "temp")
+    return value if value is not None and _LOWEST < value < _HIGHEST else None

@@ -159,7 +159,6 @@ ROWS = (
             ),
         },
         {"0.36 of the MACs": Bounds(lost=3.0, macs=0.36, faster=1.8)},
-        seeds=(0, 1, 2),
     ),
     Row(
         "resnet20-magnitude",

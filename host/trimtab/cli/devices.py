@@ -167,7 +167,7 @@ def _print_info(name: str, info: DeviceInfo) -> None:
     for key in ("kernel_release", "python_version", "agent_version", "boot_id"):
         facts.add_row(key, str(getattr(info, key)))
     facts.add_row("memory", f"{info.memory_bytes / 2**20:.0f} MiB")
-    for key, value in info.tuning.items():
+    for key, value in (*info.hardware.items(), *info.tuning.items()):
         facts.add_row(key, value)
     abilities = Table("kind", "name", "state")
     for runtime in info.runtimes:

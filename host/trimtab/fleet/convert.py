@@ -74,6 +74,7 @@ def device_info(message: device_pb2.DeviceInfo) -> DeviceInfo:
         runtimes=tuple(_runtime(runtime) for runtime in message.runtimes),
         sensors=tuple(sensor_info(sensor) for sensor in message.sensors),
         max_chunk_bytes=message.max_chunk_bytes,
+        hardware=dict(message.hardware),
     )
 
 

@@ -59,6 +59,7 @@ class DeviceInfo:
     runtimes: tuple[RuntimeInfo, ...]
     sensors: tuple[SensorInfo, ...]
     max_chunk_bytes: int
+    hardware: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def description(self) -> str:

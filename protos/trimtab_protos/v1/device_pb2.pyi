@@ -40,6 +40,22 @@ class DeviceInfo(google.protobuf.message.Message):
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class HardwareEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     DEVICE_ID_FIELD_NUMBER: builtins.int
     DISPLAY_NAME_FIELD_NUMBER: builtins.int
     BOARD_MODEL_FIELD_NUMBER: builtins.int
@@ -58,6 +74,7 @@ class DeviceInfo(google.protobuf.message.Message):
     FEATURES_FIELD_NUMBER: builtins.int
     PYTHON_VERSION_FIELD_NUMBER: builtins.int
     CPU_MODEL_FIELD_NUMBER: builtins.int
+    HARDWARE_FIELD_NUMBER: builtins.int
     device_id: builtins.str
     """Stable across reboots and reinstalls (hash of the machine id)."""
     display_name: builtins.str
@@ -90,6 +107,13 @@ class DeviceInfo(google.protobuf.message.Message):
     def features(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What this agent can do beyond the first release of v1."""
 
+    @property
+    def hardware(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What is known of the hardware beyond these fields, each where it applies: "board" (by the
+        agent's table of boards), "board_power_sensor", "bits" (word sizes of kernel and programs),
+        "accelerators" (those that are seen; whether a runtime can use one stands with the runtime).
+        """
+
     def __init__(
         self,
         *,
@@ -111,8 +135,9 @@ class DeviceInfo(google.protobuf.message.Message):
         features: collections.abc.Iterable[builtins.str] | None = ...,
         python_version: builtins.str = ...,
         cpu_model: builtins.str = ...,
+        hardware: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["agent_version", b"agent_version", "board_model", b"board_model", "boot_id", b"boot_id", "cpu_clusters", b"cpu_clusters", "cpu_model", b"cpu_model", "device_id", b"device_id", "display_name", b"display_name", "features", b"features", "kernel_release", b"kernel_release", "machine_arch", b"machine_arch", "max_chunk_bytes", b"max_chunk_bytes", "memory_bytes", b"memory_bytes", "os_release", b"os_release", "python_version", b"python_version", "runtimes", b"runtimes", "sensors", b"sensors", "soc", b"soc", "tuning", b"tuning"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent_version", b"agent_version", "board_model", b"board_model", "boot_id", b"boot_id", "cpu_clusters", b"cpu_clusters", "cpu_model", b"cpu_model", "device_id", b"device_id", "display_name", b"display_name", "features", b"features", "hardware", b"hardware", "kernel_release", b"kernel_release", "machine_arch", b"machine_arch", "max_chunk_bytes", b"max_chunk_bytes", "memory_bytes", b"memory_bytes", "os_release", b"os_release", "python_version", b"python_version", "runtimes", b"runtimes", "sensors", b"sensors", "soc", b"soc", "tuning", b"tuning"]) -> None: ...
 
 global___DeviceInfo = DeviceInfo
 

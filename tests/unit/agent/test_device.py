@@ -42,7 +42,9 @@ def test_a_board_is_described_from_its_own_files(plant: Plant) -> None:
     assert info.boot_id == "5a0e1c9e-0000-4000-8000-1234567890ab"
     assert info.cpu_clusters == (CpuCluster("Cortex-A76", (0, 1, 2, 3), 2_400_000_000),)
     assert info.tuning == {"governor": "ondemand"}
-    assert [sensor.name for sensor in info.sensors] == ["thermal/thermal_zone0", "power"]
+    names = [sensor.name for sensor in info.sensors]
+    expected = ["clocks/policy0", "thermal/thermal_zone0", "vcgencmd/pmic", "power"]
+    assert names == expected
 
 
 def test_big_and_little_cores_are_clusters_of_their_own(plant: Plant) -> None:

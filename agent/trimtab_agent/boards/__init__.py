@@ -1,0 +1,1 @@
+"""Which board this is: names, cores, accelerators, word sizes, from firmware and kernel."""
