@@ -105,6 +105,7 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
     evaluation = campaign.evaluation
     is_scored = evaluation is not None and evaluation.has_targets
     scoring = Scoring(evaluation, campaign.metric) if evaluation and is_scored else None
+    power = {each.name: each.power for each in campaign.devices}
     parts = [segmented(each.raw, evaluation) for each in measured]
     built = [
         build_result(
@@ -115,6 +116,7 @@ def _results(campaign: Campaign, measured: Sequence[Measured]) -> list[Result]:
             scoring,
             variant=each.request.variant,
             job_id=each.job_id,
+            power=power[each.device.name],
         )
         for each, part in zip(measured, parts, strict=True)
     ]

@@ -10,7 +10,10 @@ from trimtab.measure.wording import show_duration
 from trimtab.records import Result
 
 TEMPERATURE_BAND_C = 5.0
-_CONDITIONS = ("governor", "power_mode", "boost", "power_source", "affinity", "agent_protocol")
+_CONDITIONS = (
+    *("governor", "power_mode", "boost", "power_source", "affinity", "agent_protocol"),
+    *("frequency_limits_mhz", "jetson_clocks"),
+)
 _ABSENT = "not recorded"
 _NOT_TOLD = ("unknown", "none: ")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")

@@ -44,6 +44,7 @@ def _from_samples(result: Result) -> Result:
         result.device,
         variant=result.variant,
         job_id=result.job_id,
+        power=result.power,
     )
 
 

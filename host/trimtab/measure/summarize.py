@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.measure import accuracy, stats, sustained
+from trimtab.measure.energy import energy_checks, energy_figures
 from trimtab.measure.memory import memory_figures
 from trimtab.measure.model_figures import model_figures
 from trimtab.measure.validity import judged
@@ -13,6 +14,7 @@ from trimtab.metrics import METRICS
 from trimtab.records import (
     Artifact,
     Check,
+    DevicePower,
     DeviceRef,
     EvaluationSet,
     MeasurementSettings,
@@ -31,7 +33,6 @@ _LATENCIES = {
     "latency_p99_ms": "p99",
     "latency_mean_ms": "mean",
 }
-_ENERGY = ("energy_mj", "energy_net_mj", "power_mean_w")
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ def summarize(
     artifact: Artifact,
     settings: MeasurementSettings,
     scoring: Scoring | None = None,
+    *,
+    power: DevicePower | None = None,
 ) -> dict[str, Metric]:
     """Every figure that one arm gives by itself; what compares with the float model comes later.
 
-    A figure that a failed check voids is there, invalid. A failed arm has none.
+    A figure that a failed check voids is there, invalid. A failed arm has none. ``power``: what the
+    user says of the device's battery and power.
     """
     if raw.failure is not None:
         return {}
@@ -60,7 +64,7 @@ def summarize(
     figures |= _sustained(raw, settings)
     figures |= _once_a_repeat(raw)
     figures |= memory_figures(raw)
-    figures |= {name: _absent(raw, name, "the device reported no energy") for name in _ENERGY}
+    figures |= energy_figures(raw, settings, power)
     figures |= _sizes(artifact)
     figures |= model_figures()
     figures["accuracy"] = _accuracy(raw, scoring)
@@ -68,7 +72,7 @@ def summarize(
     return {name: judged(name, figures[name], checks) for name in METRICS if name in figures}
 
 
-def build_result(
+def build_result(  # noqa: PLR0913 - what a result says of where it comes from
     raw: RawArm,
     artifact: Artifact,
     settings: MeasurementSettings,
@@ -77,13 +81,14 @@ def build_result(
     *,
     variant: str | None = None,
     job_id: str = "",
+    power: DevicePower | None = None,
 ) -> Result:
     """The arm's result without the figures that compare it with the float model."""
     return Result(
         device=device,
         artifact=artifact,
         settings=settings,
-        metrics=summarize(raw, artifact, settings, scoring),
+        metrics=summarize(raw, artifact, settings, scoring, power=power),
         checks=_all_checks(raw, settings),
         conditions=raw.conditions,
         runtime_version=raw.runtime_version,
@@ -95,6 +100,7 @@ def build_result(
         job_id=job_id,
         error=raw.failure,
         raw=raw,
+        power=power or DevicePower(),
     )
 
 
@@ -116,7 +122,7 @@ def _all_checks(raw: RawArm, settings: MeasurementSettings) -> tuple[Check, ...]
     if raw.failure is not None:
         return raw.checks
     own = (*_interval_check(settings), *sustained.settled_check(raw, settings))
-    return (*raw.checks, *own)
+    return (*raw.checks, *own, *energy_checks(raw))
 
 
 def _interval_check(settings: MeasurementSettings) -> tuple[Check, ...]:

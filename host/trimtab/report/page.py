@@ -10,6 +10,7 @@ from trimtab.measure.validity import warnings
 from trimtab.measure.wording import show
 from trimtab.records import Check, DeviceDecision, DeviceRef, Result, Run, Variant
 from trimtab.report.diagnostics_view import Cells, diagnostics_rows
+from trimtab.report.energy_view import EnergyTable, energy_table
 from trimtab.report.memory_view import MemoryTable, memory_table
 from trimtab.report.origin_view import shown_step
 from trimtab.report.plot import Point, y_metric_for
@@ -32,6 +33,9 @@ _HEADLINE_METRICS = (
     "size_mb",
     "compression_ratio",
     "energy_mj",
+    "energy_net_mj",
+    "power_mean_w",
+    "battery_hours",
 )
 
 
@@ -68,6 +72,7 @@ class DeviceSection:
     diagnostics: tuple[Cells, ...]
     conditions: tuple[tuple[str, str], ...]
     memory: MemoryTable
+    energy: EnergyTable
     profiles: tuple[ProfileView, ...]
     robustness: RobustnessView | None
 
@@ -161,6 +166,7 @@ def _section(
         diagnostics=diagnostics_rows(results, labels),
         conditions=_conditions(results, labels),
         memory=memory_table(results, labels),
+        energy=energy_table(results, labels),
         profiles=profile_views(results, labels),
         robustness=robustness_view(results, labels),
     )

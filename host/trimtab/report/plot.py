@@ -16,6 +16,10 @@ from trimtab.report.verdict import verdict
 _LATENCY = "latency_p50_ms"
 # Told apart by people with colour blindness, on white and on black (Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_HOVER = (
+    *(_LATENCY, "latency_p90_ms", "accuracy", "accuracy_drop", "memory_peak_mb"),
+    *("energy_mj", "power_mean_w"),
+)
 _MARKER_PX = 11
 _CORNERS = ("top right", "bottom left", "top left", "bottom right")
 _NEAR = 0.05
@@ -160,7 +164,7 @@ def _hover(point: Point) -> str:
     lines = [f"<b>{point.number}. {html.escape(point.label)}</b>"]
     if point.chosen:
         lines.append("chosen")
-    for name in (_LATENCY, "latency_p90_ms", "accuracy", "accuracy_drop", "memory_peak_mb"):
+    for name in _HOVER:
         metric = point.result.metrics.get(name)
         if metric is not None and metric.value is not None:
             lines.append(f"{name}: {show(metric)}{_estimate(metric)}")

@@ -11,6 +11,7 @@ from trimtab.measure.wording import decimals, show_interval
 from trimtab.records import Metric, Result, UserError
 from trimtab.report.agreement_notes import agreement_notes
 from trimtab.report.best_setting import best_setting_notes
+from trimtab.report.energy_view import energy_notes
 from trimtab.report.memory_view import file_backed_notes
 from trimtab.report.scenario import scenario_notes
 from trimtab.report.verdict import Kind, verdict
@@ -24,13 +25,20 @@ _TITLES = {
     "size_mb": "size MB",
     "accuracy": "accuracy",
     "energy_mj": "energy mJ",
+    "energy_net_mj": "net mJ",
+    "power_mean_w": "power W",
 }
 FIGURE_TITLES = frozenset(_TITLES.values())
 # One of these without a value anywhere loses its column, and its reason becomes a note.
-_OPTIONAL = ("accuracy", "energy_mj", "latency_sustained_ms")
+_OPTIONAL = ("accuracy", "energy_mj", "energy_net_mj", "power_mean_w", "latency_sustained_ms")
+# Missing together, they are missing for one reason.
+_WITH_ENERGY = ("energy_net_mj", "power_mean_w")
 _UNASKED = ("latency_sustained_ms",)  # of those, what no note speaks of: it was not asked for
 _FRACTION_DECIMALS = 3  # a table is narrow; the report's text has one more
-_WITH_INTERVAL = ("latency_p50_ms", "latency_sustained_ms", "accuracy", "energy_mj")
+_WITH_INTERVAL = (
+    *("latency_p50_ms", "latency_sustained_ms", "accuracy"),
+    *("energy_mj", "energy_net_mj"),
+)
 
 
 @dataclass(frozen=True)
@@ -141,11 +149,13 @@ def _notes(results: Sequence[Result], figures: Sequence[str]) -> list[str]:
         notes.append("! an INVALID figure: it takes no part in decisions")
     if any(_value(result, name) is not None for result in results for name in figures):
         notes.append("[low, high]: 95 % interval")
-    absent = [each for each in _OPTIONAL if each not in (*figures, *_UNASKED)]
+    unsaid = _UNASKED if "energy_mj" in figures else (*_UNASKED, *_WITH_ENERGY)
+    absent = [each for each in _OPTIONAL if each not in (*figures, *unsaid)]
     for name in (*figures, *absent):
         notes.extend(_missing_notes(name, results))
     return [
         *notes,
+        *energy_notes(results),
         *file_backed_notes(results),
         *scenario_notes(results),
         *agreement_notes(results),
