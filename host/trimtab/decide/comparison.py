@@ -15,6 +15,7 @@ _WORSE = {
     "memory": "more memory",
     "energy": "more energy",
     "power": "more power",
+    "battery": "worse for the battery",
     "size": "larger",
     "download": "larger to download",
     "speedup": "less speedup",

@@ -16,6 +16,8 @@ _COMPUTED_FROM = {
     "throughput_per_s": "latency_mean_ms",
     "speedup": "latency_p50_ms",
     "sustained_slowdown": "latency_sustained_ms",
+    "battery_hours": "power_mean_w",
+    "battery_share_per_1k": "energy_mj",
     "accuracy_drop": "accuracy",
     "accuracy_retention": "accuracy",
     "worst_class_drop": "accuracy",
