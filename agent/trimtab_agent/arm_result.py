@@ -20,7 +20,12 @@ from trimtab_agent.disturbance import (
 from trimtab_agent.memory_checks import no_swapping_check
 from trimtab_agent.placement import placement_check
 from trimtab_agent.power.meter import PowerPlan
-from trimtab_agent.power.outcome import energy_unavailable, sampling_condition, sensors_seen
+from trimtab_agent.power.outcome import (
+    energy_unavailable,
+    foreign_power_check,
+    sampling_condition,
+    sensors_seen,
+)
 from trimtab_agent.preflight import Preflight
 from trimtab_agent.records import ArmResult, Check, Policy
 from trimtab_agent.scenario import rate_checks
@@ -110,6 +115,7 @@ def _checks(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> tup
         *setting_checks(surroundings.looks[name]),
         *surroundings.preflight.checks(arm.arm),
         *_disturbance_checks(arm, policy, surroundings.preflight.foreign_load),
+        *foreign_power_check(surroundings.power, [repeat.load for repeat in arm.repeats]),
     )
 
 

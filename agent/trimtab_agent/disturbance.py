@@ -16,6 +16,8 @@ from trimtab_agent.records import Check
 FOREIGN_LOAD_LIMIT = 0.10
 FREQUENCY_DROP = 0.10
 _LATENCY = ("latency",)
+# Of a device in another state, neither is its own.
+OF_STATE = ("latency", "energy", "power", "battery")
 _NS_PER_S = 1e9
 
 
@@ -152,15 +154,15 @@ def temperature_check(repeats: Sequence[Seen]) -> Check | None:
     name, limit = "START_TEMPERATURE", f"limit {gates[0].limit_c:g} °C"
     if any(gate.met is None for gate in gates):
         seen = f"no thermal zone in /sys/class/thermal answers ({limit})"
-        return Check(name, "unknown", True, _LATENCY, seen)
+        return Check(name, "unknown", True, OF_STATE, seen)
     hottest = max(gates, key=lambda gate: gate.temperature_c or 0.0)
     temperature = f"{hottest.temperature_c:.1f} °C ({hottest.scope})"
     if any(not gate.met for gate in gates):
         waited = max(gate.waited_ns for gate in gates) / _NS_PER_S
         seen = f"still {temperature} after waiting {waited:.1f} s ({limit})"
         advice = "cool the device, or raise the limit or the cooldown time-out"
-        return Check(name, "failed", True, _LATENCY, seen, advice)
-    return Check(name, "passed", True, _LATENCY, f"at most {temperature} at a start ({limit})")
+        return Check(name, "failed", True, OF_STATE, seen, advice)
+    return Check(name, "passed", True, OF_STATE, f"at most {temperature} at a start ({limit})")
 
 
 def not_throttled_check(repeats: Sequence[Seen]) -> Check:
@@ -170,15 +172,15 @@ def not_throttled_check(repeats: Sequence[Seen]) -> Check:
         if onset is not None:
             text = f"in repeat {index + 1} of {len(repeats)}: {onset}"
             advice = "cool the device, use its own power supply, or ask for a start temperature"
-            return Check(name, "failed", True, _LATENCY, text, advice)
+            return Check(name, "failed", True, OF_STATE, text, advice)
     if not any(seen.readings for seen in repeats):
-        return Check(name, "unknown", True, _LATENCY, "was not looked at in this schedule")
+        return Check(name, "unknown", True, OF_STATE, "was not looked at in this schedule")
     told = [_told(seen.readings) for seen in repeats]
     if not told or any(not sources for sources in told):
         text = "no throttle flags and no frequencies are told here (usual on a virtual machine)"
-        return Check(name, "unknown", True, _LATENCY, text)
+        return Check(name, "unknown", True, OF_STATE, text)
     sources = " and ".join(sorted(set.union(*told)))
-    return Check(name, "passed", True, _LATENCY, f"by {sources}")
+    return Check(name, "passed", True, OF_STATE, f"by {sources}")
 
 
 def throttle_onset(readings: Sequence[Reading]) -> str | None:

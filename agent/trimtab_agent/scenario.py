@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from trimtab_agent.disturbance import OF_STATE
 from trimtab_agent.records import Check, JobSpec, Policy
 
 MISSED_LIMIT = 0.01
-_LATENCY = ("latency",)
 _NS_PER_MS = 1e6
 
 
@@ -51,6 +51,6 @@ def rate_checks(periods: Sequence[Periods]) -> tuple[Check, ...]:
         f"(limit {MISSED_LIMIT:.0%}), latest start {late_ms:.2f} ms after its period's begin"
     )
     if missed <= MISSED_LIMIT * total:
-        return (Check("RATE_KEPT", "passed", True, _LATENCY, seen),)
+        return (Check("RATE_KEPT", "passed", True, OF_STATE, seen),)
     advice = "lower the rate, or make the model faster: an inference outlasts its period"
-    return (Check("RATE_KEPT", "failed", True, _LATENCY, seen, advice),)
+    return (Check("RATE_KEPT", "failed", True, OF_STATE, seen, advice),)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trimtab_agent.disturbance import OF_STATE
 from trimtab_agent.records import Check
 
 Look = Mapping[str, str]
@@ -45,13 +46,13 @@ def _held(name: str, values: Sequence[str], advice: str) -> Check:
     known = list(dict.fromkeys(value for value in values if not value.startswith("unknown")))
     if len(known) > 1:
         seen = f"changed while measuring: {' -> '.join(known)}"
-        return Check(name, "failed", True, _LATENCY, seen, advice)
+        return Check(name, "failed", True, OF_STATE, seen, advice)
     if len(values) == 0 or len(known) < len(set(values)):
         seen = next((value for value in values if value not in known), _UNKNOWN)
-        return Check(name, "unknown", True, _LATENCY, seen)
+        return Check(name, "unknown", True, OF_STATE, seen)
     if known[0].startswith("none"):
-        return Check(name, "not_applicable", True, _LATENCY, known[0].partition(": ")[2])
-    return Check(name, "passed", True, _LATENCY, f"{known[0]}, before and after")
+        return Check(name, "not_applicable", True, OF_STATE, known[0].partition(": ")[2])
+    return Check(name, "passed", True, OF_STATE, f"{known[0]}, before and after")
 
 
 def _mode_and_boost(look: Look) -> str:

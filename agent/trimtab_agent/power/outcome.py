@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT
+from trimtab_agent.foreign import ForeignLoad
 from trimtab_agent.power.meter import PowerPlan, PowerSeen
 from trimtab_agent.power.reader import Series
 from trimtab_agent.probes.registry import power_unavailable_reason
-from trimtab_agent.records import SensorBatch, SensorInfo
+from trimtab_agent.records import Check, SensorBatch, SensorInfo
 
 ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w", "power_idle_w")
 _READINGS_PER_BATCH = 8192
@@ -23,6 +25,22 @@ def energy_unavailable(plan: PowerPlan, root: Path) -> dict[str, str]:
     unread = "; ".join(f"{each.name}: {each.unavailable_reason}" for each in plan.sensors)
     reason = plan.problem or unread or power_unavailable_reason(root) or _NOT_FOUND
     return dict.fromkeys(ENERGY_METRICS, reason)
+
+
+def foreign_power_check(plan: PowerPlan, loads: Sequence[ForeignLoad | None]) -> tuple[Check, ...]:
+    """What others draw is in a whole device's power, also where it left the latency alone; none
+    where no power was read."""
+    known = [each.share for each in loads if each is not None]
+    if not plan.paces:
+        return ()
+    name, spoken = "FOREIGN_POWER", ("energy", "power", "battery")
+    if not known:
+        return (Check(name, "unknown", True, spoken, "this system does not tell processor times"),)
+    seen = f"others took {max(known):.0%} of the processors (limit {FOREIGN_LOAD_LIMIT:.0%})"
+    if max(known) <= FOREIGN_LOAD_LIMIT:
+        return (Check(name, "passed", True, spoken, seen),)
+    advice = "stop what else runs: its power is counted in"
+    return (Check(name, "failed", True, spoken, seen, advice),)
 
 
 def sampling_condition(plan: PowerPlan) -> dict[str, str]:

@@ -57,7 +57,7 @@ def test_a_change_voids_the_latency_even_if_it_is_undone_in_the_end(
         checks = found(*looks)
         check = checks.pop(name)
         assert (check.outcome, check.invalidates) == ("failed", True)
-        assert check.metrics == ("latency",)
+        assert check.metrics == ("latency", "energy", "power", "battery")
         assert seen in check.seen
         assert check.advice
         assert {other.outcome for other in checks.values()} == {"passed"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from trimtab.measure.energy.errors import NoEnergy
@@ -19,15 +17,16 @@ _SUREST = 0.99
 
 
 def require_covered(
-    name: str, readings: Readings, begin_s: float, end_s: float, *, alone: bool = False
+    name: str, readings: Readings, begin_s: float, end_s: float, *, idle: bool = False
 ) -> None:
     """Raises NoEnergy: readings are missing at an end or within, or the sensor stalled.
 
-    ``alone``: how often the sensor changed beyond the window says nothing of it, as of an idle
-    device, which may well be steadier than a busy one.
+    ``idle``: the window may be quiet. What a sensor tells settles on a step there and stays,
+    however often it changed before; one that stalled at a busy level makes before and after differ.
     """
     _require_readings(name, readings, begin_s, end_s)
-    _require_updates(name, _within(readings, begin_s, end_s) if alone else readings, begin_s, end_s)
+    if not idle:
+        _require_updates(name, readings, begin_s, end_s)
 
 
 def _require_readings(name: str, readings: Readings, begin_s: float, end_s: float) -> None:
@@ -72,8 +71,3 @@ def _require_updates(name: str, readings: Readings, begin_s: float, end_s: float
             f"the window of {show_duration(end_s - begin_s)} (usually every "
             f"{show_duration(readings.usual_s)})"
         )
-
-
-def _within(readings: Readings, begin_s: float, end_s: float) -> Readings:
-    inside = (readings.time_s >= begin_s) & (readings.time_s <= end_s)
-    return replace(readings, time_s=readings.time_s[inside], value=readings.value[inside])

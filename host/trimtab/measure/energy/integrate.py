@@ -46,7 +46,7 @@ def integrate(info: SensorInfo, series: SensorSeries, window: Window) -> WindowE
     if duration_s <= 0:
         raise NoEnergy("its window has no duration")
     readings = readings_of(info, series, window.begin_offset_ns)
-    require_covered(info.name, readings, 0.0, duration_s, alone=window.phase == "idle")
+    require_covered(info.name, readings, 0.0, duration_s, idle=window.phase == "idle")
     energy, count = _energy(info, readings, duration_s)
     if energy.value < -energy.half_width:
         raise NoEnergy(f"{info.name} told negative power: which way is drawing is not known")

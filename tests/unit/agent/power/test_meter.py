@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from trimtab_agent.foreign import ForeignLoad
 from trimtab_agent.power import meter as meter_module
 from trimtab_agent.power.meter import PowerMeter, PowerPlan
-from trimtab_agent.power.outcome import energy_unavailable, sensors_seen
+from trimtab_agent.power.outcome import energy_unavailable, foreign_power_check, sensors_seen
 from trimtab_agent.probes.base import Sensor
 from trimtab_agent.records import SensorInfo, SensorRole
 
@@ -139,3 +140,18 @@ def test_a_sustained_load_is_read_less_often(present: list[Sensor]) -> None:
         return sum(len(each.values) for each in seen.series.values())
 
     assert asyncio.run(read()) <= 1
+
+
+def test_what_others_draw_voids_the_energy_even_where_the_latency_stands(
+    present: list[Sensor],
+) -> None:
+    present.append(Played("chip/a", lambda: 1.0))
+    plan = asyncio.run(PowerMeter(ROOT).plan())
+    quiet, busy = ForeignLoad(0.05, 4), ForeignLoad(0.25, 4)
+    (passed,) = foreign_power_check(plan, [quiet, quiet])
+    (failed,) = foreign_power_check(plan, [quiet, busy])
+    (unknown,) = foreign_power_check(plan, [None])
+    assert [each.outcome for each in (passed, failed, unknown)] == ["passed", "failed", "unknown"]
+    assert failed.invalidates
+    assert "latency" not in failed.metrics
+    assert foreign_power_check(PowerPlan(), [busy]) == (), "no power was read"
