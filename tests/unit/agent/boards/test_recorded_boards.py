@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from board_trees import board_names, plant_board
 from trimtab_agent.boards.bits import PYTHON_BITS
 from trimtab_agent.boards.facts import hardware_facts
 from trimtab_agent.boards.naming import name_board
@@ -13,8 +14,6 @@ from trimtab_agent.cpus import clusters, cpu_range, governors
 from trimtab_agent.device import conditions, describe_device
 from trimtab_agent.probes.clocks import ClocksProbe, cluster_settings
 from trimtab_agent.probes.fan import FanProbe
-
-from board_trees import board_names, plant_board
 
 _I5 = "12th Gen Intel(R) Core(TM) i5-1235U"
 _RYZEN = "AMD Ryzen 7 5700G with Radeon Graphics"
