@@ -30,7 +30,7 @@ _SETTINGS = frozenset({"serial"})
 
 class JoulescopeProbe(MeterProbe):
     name = "joulescope"
-    looks_for = looks_for("a Joulescope JS220")
+    looks_for = looks_for("a Joulescope")
     period_ns = 1_000_000_000 // _UPDATES_PER_S
 
     def open(self, settings: MeterSettings) -> Session:

@@ -35,7 +35,7 @@ _SETTINGS = frozenset({"port", "millivolts", "mode", "switch_on"})
 
 class Ppk2Probe(MeterProbe):
     name = "ppk2"
-    looks_for = looks_for("a Power Profiler Kit II")
+    looks_for = looks_for("a PPK2")
     period_ns = int(_POLL_S * 1e9)
 
     def open(self, settings: MeterSettings) -> Session:

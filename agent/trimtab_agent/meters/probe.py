@@ -161,4 +161,4 @@ def describe(error: Exception) -> str:
 
 
 def looks_for(what: str) -> str:
-    return f"{what} where {FILE_NAME} names it"
+    return f"{what} in {FILE_NAME}"

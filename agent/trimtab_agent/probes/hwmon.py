@@ -31,10 +31,7 @@ _COUNTED = ("total", "addend")
 
 class HwmonProbe(Probe):
     name = "hwmon"
-    looks_for = (
-        "power*_input, power*_average, energy*_input and pairs of in*_input and curr*_input "
-        "in /sys/class/hwmon"
-    )
+    looks_for = "power, energy and voltage with current in /sys/class/hwmon"
 
     def discover(self, root: Path) -> list[Sensor]:
         own = read_own_roles(root)

@@ -25,7 +25,7 @@ _DRIVER = "sys/bus/i2c/drivers/ina3221x"
 
 class Ina3221xProbe(Probe):
     name = "ina3221x"
-    looks_for = "in_power*_input in /sys/bus/i2c/drivers/ina3221x (JetPack 4)"
+    looks_for = "ina3221x of JetPack 4"
 
     def discover(self, root: Path) -> list[Sensor]:
         own = read_own_roles(root)

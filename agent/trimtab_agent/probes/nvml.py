@@ -26,7 +26,7 @@ _AVERAGED_FROM = (8, 1)
 
 class NvmlProbe(Probe):
     name = "nvml"
-    looks_for = "NVIDIA graphics cards by nvidia-ml-py"
+    looks_for = "nvidia-ml-py"
 
     def __init__(self, load: Callable[[], Any] | None = None) -> None:
         self._load = load

@@ -42,7 +42,7 @@ PLAUSIBLE_MW = (10.0, 300_000.0)
 
 class PowerSupplyProbe(Probe):
     name = "power_supply"
-    looks_for = "power_now, or current_now and voltage_now, of batteries in /sys/class/power_supply"
+    looks_for = "batteries in /sys/class/power_supply"
 
     def discover(self, root: Path) -> list[Sensor]:
         found = batteries(root)

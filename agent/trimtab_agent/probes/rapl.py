@@ -41,7 +41,7 @@ class _Zone:
 
 class RaplProbe(Probe):
     name = "rapl"
-    looks_for = "energy_uj of RAPL zones in /sys/class/powercap"
+    looks_for = "RAPL in /sys/class/powercap"
 
     def discover(self, root: Path) -> list[Sensor]:
         zones = _zones(root)

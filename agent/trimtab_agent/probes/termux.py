@@ -41,7 +41,7 @@ _PLUGGED = (
 
 class TermuxProbe(Probe):
     name = "termux"
-    looks_for = "an Android battery by termux-battery-status"
+    looks_for = "termux-battery-status"
 
     def __init__(self, run: Runner = run_termux) -> None:
         self._run = run

@@ -31,7 +31,7 @@ _ADVICE = "the agent's user must be in the group video, and the package raspi-ut
 
 class VcgencmdProbe(Probe):
     name = "vcgencmd"
-    looks_for = "rails of a Raspberry Pi 5 by vcgencmd pmic_read_adc"
+    looks_for = "vcgencmd pmic_read_adc"
 
     def __init__(self, run: Runner = run_command) -> None:
         self._run = run

@@ -26,11 +26,11 @@ def test_without_a_power_sensor_what_was_looked_for_is_named(tmp_path: Path) -> 
     looked = ", ".join(probe.looks_for for probe in probes.values() if probe.looks_for)
     assert reason == f"no power sensor found (looked for {looked})"
     for place in (
-        "power*_input, power*_average, energy*_input",
-        "/sys/bus/i2c/drivers/ina3221x",
+        "/sys/class/hwmon",
+        "ina3221x of JetPack 4",
+        "/sys/class/powercap",
+        "/sys/class/power_supply",
         "nvidia-ml-py",
-        "current_now and voltage_now",
-        "energy_uj of RAPL zones in /sys/class/powercap",
         "termux-battery-status",
         "vcgencmd pmic_read_adc",
     ):
