@@ -14,7 +14,7 @@ import grpc
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from trimtab_protos.errors import NotServed, status_to_failure
+from trimtab_protos.errors import NotServed, SpecInvalid, status_to_failure
 from trimtab_protos.v1 import benchmark_pb2, device_pb2
 
 Job = benchmark_pb2.Job
@@ -182,14 +182,25 @@ def test_missing_external_data_is_named(client: Any, make_spec: Any, tmp_path: P
 
 
 def test_what_is_not_served_yet_says_so(client: Any, error_of: Any) -> None:
-    device = client.device
-    for call in (
-        lambda: device.AcquireLease(device_pb2.AcquireLeaseRequest()),
-        lambda: list(device.WatchTelemetry(device_pb2.WatchTelemetryRequest())),
-    ):
-        error = error_of(call)
-        assert isinstance(error, NotServed)
-        assert error.code == grpc.StatusCode.UNIMPLEMENTED
+    error = error_of(lambda: client.device.AcquireLease(device_pb2.AcquireLeaseRequest()))
+    assert isinstance(error, NotServed)
+    assert error.code == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_it_tells_what_it_is_doing_until_nobody_listens(client: Any, error_of: Any) -> None:
+    request = device_pb2.WatchTelemetryRequest(sensors=["cpu_busy", "memory_available_mb"])
+    request.period.FromMilliseconds(500)
+    stream = client.device.WatchTelemetry(request)
+    told = [next(stream) for _ in range(4)]
+    stream.cancel()
+    assert [each.sensor for each in told] == ["memory_available_mb", "cpu_busy"] * 2
+    assert all(0 <= each.value <= 1 for each in told if each.sensor == "cpu_busy")
+    first, second = told[0].boot_time_ns, told[2].boot_time_ns
+    assert 0.4e9 < second - first < 5e9
+    wrong = device_pb2.WatchTelemetryRequest(sensors=["horsepower"])
+    error = error_of(lambda: list(client.device.WatchTelemetry(wrong)))
+    assert isinstance(error, SpecInvalid)
+    assert "'horsepower' is none of power_w" in error.message
 
 
 def test_info_prints_only_its_json() -> None:

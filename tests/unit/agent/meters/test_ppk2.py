@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trimtab_agent.meters import ppk2 as module
+from trimtab_agent.meters import ppk2_session as module
 from trimtab_agent.meters.ppk2 import Ppk2Probe
 from trimtab_agent.probes.base import Sensor, SensorError
 
