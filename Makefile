@@ -14,7 +14,7 @@ TFLITE_STAMP := $(TFLITE_VENV)/.installed
 TFLITE_PYTHON := $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
-.PHONY: setup demo test test-slow lint types bench bench-statistics bench-compression protos clean
+.PHONY: setup demo test test-slow test-devices lint types bench bench-statistics bench-compression protos clean
 
 setup: $(STAMP)
 
@@ -55,6 +55,10 @@ test: $(STAMP) $(AGENT_STAMP)
 test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(UNIT)
 	$(BIN)/python -m pytest -m slow $(MEASURING)
+
+# A real kernel's sensors in an emulator, some seven minutes; skips with the reason where it cannot.
+test-devices: $(STAMP)
+	$(BIN)/python -m pytest -m devices tests/devices
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

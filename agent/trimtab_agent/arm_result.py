@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab_agent.arm_conditions import measuring_conditions
 from trimtab_agent.arm_memory import memory_of, memory_unavailable
 from trimtab_agent.arm_progress import ArmProgress
-from trimtab_agent.device import conditions
+from trimtab_agent.device import look_around
 from trimtab_agent.disturbance import (
     foreign_load_check,
     not_throttled_check,
@@ -44,14 +44,14 @@ class Surroundings:
     power: PowerPlan = field(default_factory=PowerPlan)
     looks: dict[str, list[Mapping[str, str]]] = field(default_factory=dict)
 
-    @contextmanager
-    def around(self, arm: ArmProgress) -> Iterator[None]:
+    @asynccontextmanager
+    async def around(self, arm: ArmProgress) -> AsyncIterator[None]:
         """Look before the arm's first repeat and after each one."""
         looks = self.looks.setdefault(arm.arm.name, [])
         if not looks:
-            looks.append(conditions(self.root))
+            looks.append(await look_around(self.root))
         yield
-        looks.append(conditions(self.root))
+        looks.append(await look_around(self.root))
 
     def summary(self, name: str) -> dict[str, str]:
         """Before the first repeat; what may have moved also after the last."""
@@ -89,7 +89,7 @@ def arm_result(arm: ArmProgress, policy: Policy, surroundings: Surroundings) -> 
 
 def unavailable_metrics(arm: ArmProgress, surroundings: Surroundings) -> dict[str, str]:
     """Metric -> why this device cannot give it."""
-    reasons = energy_unavailable(surroundings.power, surroundings.root)
+    reasons = energy_unavailable(surroundings.power)
     reasons |= memory_unavailable(arm)
     if arm.profile_failure is not None:
         reasons["operator_profile"] = arm.profile_failure.message

@@ -13,7 +13,7 @@ _POLL_S = 1.0
 
 
 async def wait_until_cool(
-    read: Callable[[], Temperature | None],
+    read: Callable[[], Awaitable[Temperature | None]],
     limit_c: float,
     timeout_ns: int,
     on_wait: Callable[[Temperature], Awaitable[None]],
@@ -27,7 +27,7 @@ async def wait_until_cool(
     begin = clock()
     waiting = False
     while True:
-        now, waited = read(), clock() - begin
+        now, waited = await read(), clock() - begin
         if now is None:
             return Gate(limit_c, None, "", waited, None)
         met = now.celsius <= limit_c

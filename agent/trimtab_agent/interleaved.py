@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,9 +65,10 @@ class InterleavedRounds:
         gate = await pass_start_gate(self.log, order[0], index, self.root)
         watch = self._watch(order)
         turns = [Turn(arm, self.passes, index) for arm in order]
-        with self.quiet, ExitStack() as stack:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self.quiet)
             for arm in order:
-                stack.enter_context(self.surroundings.around(arm))
+                await stack.enter_async_context(self.surroundings.around(arm))
             async with watch.watching():
                 await self._take_turns(turns, watch)
         for arm in order:

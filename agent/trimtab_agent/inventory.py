@@ -6,11 +6,16 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from trimtab_protos.errors import InternalError
+
+from trimtab_agent.bounded import within
 from trimtab_agent.device import describe_device
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 from trimtab_agent.worker.discovery import describe_runtimes
 
 _ROOT = Path("/")
+_ANSWER_S = 8.0
+_HANGS = f"a driver on the device hangs: describing it took over {_ANSWER_S:g} s"
 
 
 class Inventory:
@@ -20,6 +25,7 @@ class Inventory:
         self._root = root
         self._scratch = scratch
         self._display_name = display_name
+        self._last: DeviceInfo | None = None
         self._described: asyncio.Task[tuple[RuntimeInfo, ...]] | None = None
 
     def start(self) -> None:
@@ -39,6 +45,13 @@ class Inventory:
         return await asyncio.shield(self._described)
 
     async def device(self) -> DeviceInfo:
+        """As it was last seen where a driver hangs meanwhile. Raises InternalError."""
         runtimes = await self.runtimes()
-        info = await asyncio.to_thread(describe_device, self._root, runtimes)
+        try:
+            info = await within(_ANSWER_S, describe_device, self._root, runtimes)
+        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+            if self._last is None:
+                raise InternalError(_HANGS) from None
+            info = self._last
+        self._last = info
         return replace(info, display_name=self._display_name or info.display_name)

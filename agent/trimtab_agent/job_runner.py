@@ -132,7 +132,7 @@ class _Rounds:
         spec = self.log.view.spec
         for index in range(spec.repeat_count):
             for arm in _active(arms):
-                with self.surroundings.around(arm):
+                async with self.surroundings.around(arm):
                     await self.attempts.repeat(arm, index)
                 if arm.failure is not None:
                     await self._report(arm)

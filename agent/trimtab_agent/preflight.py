@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trimtab_agent.device import conditions
+from trimtab_agent.device import look_around
 from trimtab_agent.disturbance import foreign_load_check
 from trimtab_agent.load import measure_foreign_load
 from trimtab_agent.memory_checks import free_disk_check, free_memory_check
@@ -55,7 +55,7 @@ async def preflight(root: Path, state: Path, facts: Mapping[str, str]) -> Prefli
         foreign_load=await measure_foreign_load(),
         memory_available=meminfo(root).get("MemAvailable"),
         disk_free=shutil.disk_usage(state).free,
-        look=conditions(root),
+        look=await look_around(root),
         facts=facts,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trimtab_agent.bounded import within
 from trimtab_agent.cpus import fastest_mhz
 from trimtab_agent.load import busy_share, read_cpu_times
 from trimtab_agent.paging import meminfo
@@ -16,6 +17,7 @@ from trimtab_agent.probes.thermal import hottest_zone
 
 SHORTEST_PERIOD_S = 0.5
 PERIOD_S = 1.0
+_ANSWER_S = 5.0
 FIGURES = ("power_w", "temperature_c", "frequency_mhz", "cpu_busy", "memory_available_mb")
 
 
@@ -42,7 +44,11 @@ class Telemetry:
         while True:
             await asyncio.sleep(period_s)
             after = read_cpu_times(self.root)
-            told = {**self._values(), "cpu_busy": busy_share(before, after)}
+            try:
+                values_now = await within(_ANSWER_S, self._values)
+            except asyncio.TimeoutError:  # a driver hangs: there is no more to tell
+                return
+            told = {**values_now, "cpu_busy": busy_share(before, after)}
             before = after
             values = {
                 name: value

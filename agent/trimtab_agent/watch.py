@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
+from trimtab_agent.bounded import within
 from trimtab_agent.cpus import fastest_mhz
 from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT, Reading
 from trimtab_agent.foreign import (
@@ -30,6 +31,7 @@ from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.probes.throttling import throttle_state
 
 PERIOD_S = 0.25  # a few small files each time: far below a thousandth of a processor
+_ANSWER_S = 2.0
 _MOST_READINGS = 4096  # of a sustained load, which may last a day
 
 
@@ -57,8 +59,10 @@ class Watch:
     _begin: Usage | None = None
     _paging_before: Paging | None = None
     _reading: asyncio.Task[None] | None = None
+    _last: asyncio.Task[None] | None = None
     _processes: ProcessTimes = field(default_factory=dict)
     _processes_at: float = 0.0
+    _hangs: bool = False
 
     def worker_started(self, pid: int) -> None:
         self._worker_pids.add(pid)
@@ -89,8 +93,8 @@ class Watch:
             self.load = found
         paging = paging_between(self._paging_before, paging_so_far(self.root, self._worker_pids))
         self.paging = paging_together(self.paging, paging)
-        self._read()
         self._stop()
+        self._last = asyncio.ensure_future(self._read_once())
 
     def _load(self, end: Usage | None) -> ForeignLoad | None:
         processors = len(self.cpus) or os.cpu_count() or 1
@@ -107,22 +111,29 @@ class Watch:
         return replace(found, culprits=culprits)
 
     async def _read_on(self) -> None:
-        while True:
-            self._read()
+        """Until a driver does not answer: the agent must not hang with it."""
+        while not self._hangs:
+            await self._read_once()
             await asyncio.sleep(self.period_s)
 
-    def _read(self) -> None:
+    async def _read_once(self) -> None:
+        if self._hangs:
+            return
+        try:
+            self.readings.append(await within(_ANSWER_S, self._read))
+        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+            self._hangs = True
+
+    def _read(self) -> Reading:
         throttled = throttle_state(self.root)
         hottest = hottest_zone(self.root)
-        self.readings.append(
-            Reading(
-                offset_ns=time.perf_counter_ns() - self.clock_origin_ns,
-                frequency_mhz=fastest_mhz(self.root, self.cpus),
-                flags=throttled.active if throttled else None,
-                throttle_count=throttled.count if throttled else None,
-                temperature_c=hottest.celsius if hottest else None,
-                runnable=count_runnable(),
-            )
+        return Reading(
+            offset_ns=time.perf_counter_ns() - self.clock_origin_ns,
+            frequency_mhz=fastest_mhz(self.root, self.cpus),
+            flags=throttled.active if throttled else None,
+            throttle_count=throttled.count if throttled else None,
+            temperature_c=hottest.celsius if hottest else None,
+            runnable=count_runnable(),
         )
 
     def _stop(self) -> None:
@@ -140,3 +151,5 @@ class Watch:
             if self._reading is not None:
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._reading
+            if self._last is not None:
+                await self._last

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from trimtab_agent.power.bounded import within
+from trimtab_agent.bounded import within
 from trimtab_agent.power.pace import LOOK_S, Pace, find_pace
 from trimtab_agent.power.reader import Series, SourcePlan, SourceReader
 from trimtab_agent.probes.base import Sensor
-from trimtab_agent.probes.registry import discover
+from trimtab_agent.probes.registry import discover, power_unavailable_reason
 from trimtab_agent.records import SensorInfo
 
 UNITS = ("mW", "mJ")
@@ -47,6 +47,8 @@ class PowerPlan:
     problem: str = ""
 
 
+_HANGS = f"one hangs: looking for sensors took over {_ANSWER_S:g} s"
+_GONE = "the power sensor that was there is gone"
 NOT_INTERLEAVED = PowerPlan(problem="an interleaved comparison measures no energy")
 
 
@@ -71,12 +73,19 @@ class PowerMeter:
             )
         sensors = [each for each in found if _wanted(each)]
         if not any(each.info.role in _FOR_THE_DEVICE for each in sensors):
-            return PowerPlan(problem=_nothing_stands_for_it(sensors))
+            seen = _nothing_stands_for_it(sensors, found)
+            return PowerPlan(problem=seen or await self._why_none())
         paces = []
         for source, each in _by_source(sensors):
             pace = await self._pace(source, each)
             paces.extend([] if pace is None else [pace])
         return _planned(paces, [self._without_answer(each) for each in sensors])
+
+    async def _why_none(self) -> str:
+        try:
+            return await within(_ANSWER_S, power_unavailable_reason, self._root) or _GONE
+        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+            return _HANGS
 
     async def _pace(self, source: str, sensors: tuple[Sensor, ...]) -> Pace | None:
         """None where a read of it has not returned."""
@@ -161,12 +170,18 @@ def _not_faster(plan: SourcePlan, period_s: float) -> SourcePlan:
     return replace(plan, period_s=max(plan.period_s, period_s))
 
 
-def _nothing_stands_for_it(sensors: Sequence[Sensor]) -> str:
-    """Empty where there is no sensor of power at all: who looked for what says so itself."""
+def _nothing_stands_for_it(sensors: Sequence[Sensor], found: Sequence[Sensor]) -> str:
+    """With why the others of ``found`` cannot be used. Empty where there is no sensor of power at
+    all: who looked for what says so itself."""
     if not sensors:
         return ""
     seen = ", ".join(f"{each.info.name} ({each.info.scope})" for each in sensors)
-    return f"no sensor is known to stand for the whole device (found {seen})"
+    unusable = "".join(
+        f"; {each.info.name}: {each.info.unavailable_reason}"
+        for each in found
+        if each.info.unit in UNITS and each.info.unavailable_reason
+    )
+    return f"no sensor is known to stand for the whole device (found {seen}{unusable})"
 
 
 def _planned(paces: Sequence[Pace], silent: Sequence[SensorInfo | None]) -> PowerPlan:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT
 from trimtab_agent.foreign import ForeignLoad
 from trimtab_agent.power.meter import PowerPlan, PowerSeen
 from trimtab_agent.power.reader import Series
-from trimtab_agent.probes.registry import power_unavailable_reason
 from trimtab_agent.records import Check, SensorBatch, SensorInfo
 
 ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w", "power_idle_w")
 _READINGS_PER_BATCH = 8192
-_NOT_FOUND = "the power sensor that is there was not there when the job began"
+_NOT_LOOKED_FOR = "nobody looked for a power sensor"
 
 
-def energy_unavailable(plan: PowerPlan, root: Path) -> dict[str, str]:
+def energy_unavailable(plan: PowerPlan) -> dict[str, str]:
     """Metric -> reason; empty where sensors were read: what they told speaks for itself."""
     if plan.paces:
         return {}
     unread = "; ".join(f"{each.name}: {each.unavailable_reason}" for each in plan.sensors)
-    reason = plan.problem or unread or power_unavailable_reason(root) or _NOT_FOUND
-    return dict.fromkeys(ENERGY_METRICS, reason)
+    return dict.fromkeys(ENERGY_METRICS, plan.problem or unread or _NOT_LOOKED_FOR)
 
 
 def foreign_power_check(plan: PowerPlan, loads: Sequence[ForeignLoad | None]) -> tuple[Check, ...]:

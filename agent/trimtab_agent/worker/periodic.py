@@ -71,6 +71,8 @@ def measure_periodic(session: Session, task: WorkerTask, channel: Channel) -> Sa
         latest_start_ns=taken.latest_start_ns,
     )
     end_ns = samples.start_ns[0] + round(taken.period_count * period_ns)
+    if task.idle_ns:  # the last period's sleep is of the rate, what comes then is idle
+        time.sleep(max(end_ns - clock(), 0) / _NS_PER_S)
     tell_measured(task, channel, samples, busy, end_ns=end_ns)
     return samples
 

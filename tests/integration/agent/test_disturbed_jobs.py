@@ -159,7 +159,7 @@ def test_settings_that_change_in_the_middle_of_a_job_void_the_latency(board: Boa
         ("POWER_SOURCE", "mains -> battery"),
     ):
         assert (checks[name].outcome, checks[name].invalidates) == (FAILED, True)
-        assert list(checks[name].metrics) == ["latency"]
+        assert list(checks[name].metrics) == ["latency", "energy", "power", "battery"]
         assert seen in checks[name].seen
         assert checks[name].advice
     for setting in ("governor", "power_mode", "boost", "power_source"):
@@ -253,3 +253,26 @@ def test_a_job_beyond_its_memory_limit_ends_with_resources_and_says_the_limit(
     failure = status_to_failure(result.error)
     assert failure.failure_class == "resources"
     assert "memory limit of 20 MB" in failure.message
+
+
+def test_a_thermometer_that_hangs_costs_the_temperature_alone(board: Board) -> None:
+    board.write(_ZONE, "41000")
+    before = board.client.info().device_id
+
+    def hang() -> None:
+        time.sleep(1.5)
+        (board.root / _ZONE).unlink()
+        os.mkfifo(board.root / _ZONE)
+
+    hanging = threading.Thread(target=hang)
+    hanging.start()
+    spec = board.spec
+    spec.policy.min_duration.FromMilliseconds(3000)
+    result, _, _ = board.measure()
+    hanging.join()
+    assert result.sample_count > 0
+    assert result.conditions["temperature_c_after"] == (
+        "unknown: a driver did not answer within 5 s"
+    )
+    assert board.agent.process.poll() is None
+    assert board.client.info().device_id == before, "the agent answers on"

@@ -18,7 +18,7 @@ class Thermometer:
         self.waits: list[Temperature] = []
         self._script = list(script)
 
-    def read(self) -> Temperature | None:
+    async def read(self) -> Temperature | None:
         value = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         return None if value is None else Temperature(value, "cpu")
 

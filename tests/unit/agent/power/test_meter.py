@@ -77,7 +77,7 @@ def test_parts_alone_do_not_stand_for_the_device(present: list[Sensor]) -> None:
     present.append(Played("chip/gpu", lambda: 1.0, role="part"))
     plan = asyncio.run(PowerMeter(ROOT).plan())
     assert plan.idle_ns == 0
-    reason = energy_unavailable(plan, ROOT)["energy_mj"]
+    reason = energy_unavailable(plan)["energy_mj"]
     assert reason == (
         "no sensor is known to stand for the whole device (found chip/gpu (board input))"
     )
@@ -91,9 +91,7 @@ def test_one_that_hangs_when_it_is_looked_at_holds_nothing_up(present: list[Sens
     released.set()
     assert time.monotonic() - started < 3
     assert plan.idle_ns == 0
-    assert energy_unavailable(plan, ROOT)["energy_mj"] == (
-        "stuck/a: it did not answer within 0.3 s"
-    )
+    assert energy_unavailable(plan)["energy_mj"] == ("stuck/a: it did not answer within 0.3 s")
 
 
 def test_one_that_hangs_in_a_repeat_is_left_alone_until_it_returns(present: list[Sensor]) -> None:
