@@ -14,7 +14,7 @@ TFLITE_STAMP := $(TFLITE_VENV)/.installed
 TFLITE_PYTHON := $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
-.PHONY: setup demo test test-slow test-devices lint types bench bench-statistics bench-compression protos clean
+.PHONY: setup environments demo test test-slow test-devices lint types bench bench-statistics bench-compression protos clean
 
 setup: $(STAMP)
 
@@ -40,12 +40,15 @@ $(TFLITE_STAMP): $(METADATA)
 		$(TFLITE_VENV)/bin/python -m pip install --quiet ./protos './agent[tflite-runtime]'
 	touch $@
 
+# The environments that tests of other generations of packages need.
+environments: $(AGENT_STAMP) $(TFLITE_STAMP)
+
 demo: $(STAMP)
 	$(BIN)/trimtab demo --out demo-out
 
 # Unit tests side by side; whatever measures needs the machine to itself.
-UNIT := tests/unit tests/boundaries
-MEASURING := tests/contract tests/integration tests/system
+UNIT := tests/unit tests/boundaries tests/contract
+MEASURING := tests/integration tests/system
 
 test: $(STAMP) $(AGENT_STAMP)
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile $(UNIT)

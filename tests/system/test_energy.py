@@ -1,5 +1,7 @@
 """Energy from a board's own sensor to the user's table, on a board that is played."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -49,7 +51,7 @@ def test_an_inference_takes_what_the_board_drew_meanwhile(
     above_idle = (drawn - IDLE_W) * mean_ms
     assert figures["energy_net_mj"]["value"] == pytest.approx(above_idle, rel=0.12)
     assert figures["energy_mj"]["provenance"] == "measured"
-    assert "1 of hwmon/hwmon0 every 1" in result["conditions"]["power_sampling"]
+    assert "1 of hwmon/hwmon0 every 20 ms" in result["conditions"]["power_sampling"]
 
 
 @pytest.mark.slow
@@ -127,11 +129,26 @@ def test_without_a_sensor_the_user_s_power_model_gives_an_estimate(
     assert "estimated" in table.stdout
 
 
-def test_without_sensor_and_model_every_place_says_so(trimtab: Trimtab, shared_data: Path) -> None:
+def test_without_sensor_and_model_every_place_says_so(
+    trimtab: Trimtab, shared_data: Path, tmp_path: Path
+) -> None:
     model = shared_data / "models" / "mnist.onnx"
-    ran = trimtab("bench", model, *QUICK)
+    ran = trimtab("bench", model, *QUICK, "--report", tmp_path / "report.html")
     (result,) = json.loads(ran.stdout)["results"]
     for name in ("energy_mj", "energy_net_mj", "power_mean_w", "power_idle_w"):
         figure = result["metrics"][name]
         assert figure["value"] is None
         assert figure["reason"].startswith("no power sensor found (looked for ")
+    (kept,) = json.loads(trimtab("runs", "list", "--format", "json").stdout)["runs"]
+    run_id = kept["run_id"]
+    for output in ("table", "markdown"):
+        table = " ".join(trimtab("runs", "show", run_id, "--format", output).stdout.split())
+        assert "energy_mj unavailable: no power sensor found" in table
+        assert "energy mJ" not in table, "a column of nothing"
+    (row,) = csv.DictReader(io.StringIO(trimtab("runs", "show", run_id, "--format", "csv").stdout))
+    assert row["energy_mj"] == ""
+    assert "energy_mj unavailable: no power sensor found" in (tmp_path / "report.html").read_text()
+    decided = trimtab("decide", run_id, "--require", "energy_mj<=5", "--minimize", "size_mb")
+    said = " ".join(decided.stdout.split())
+    assert "nothing to ship" in said
+    assert "energy_mj unavailable (no power sensor found" in said

@@ -47,7 +47,7 @@ _ROOT = Path("/")
 
 
 def examine(root: Path = _ROOT, state: Path = _ROOT) -> Examination:
-    """Takes about ten seconds. ``state``: the folder in which the agent will write, or one above.
+    """Takes some fifteen seconds. ``state``: the folder the agent will write in, or one above.
 
     It starts workers, and so none where another agent measures: its figures would suffer.
     """

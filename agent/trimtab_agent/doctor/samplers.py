@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 
 from trimtab_agent.doctor.finding import Finding
 from trimtab_agent.power.meter import PowerMeter, PowerPlan
@@ -22,14 +23,13 @@ from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.process import Message
 
 COST_LIMIT = 0.01
-_PAIRS = 12
-_BLOCK = BlockSchedule(count=1, duration_ns=200_000_000, discard_count=10)
+_PAIRS = 60
+_BLOCK = BlockSchedule(count=1, duration_ns=60_000_000, discard_count=10)
 _TIMEOUT_NS = 60_000_000_000
 _MODEL_NS = 1_000_000
 _TRIAL_ROUNDS = 10_000
 _TRIALS = 20
-# Student's t for 95 %, eleven degrees of freedom: the pairs less one.
-_T_95 = 2.201
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SamplerCost:
 
 
 async def sampler_cost(root: Path, scratch: Path) -> SamplerCost | str:
-    """Takes some six seconds; or why it could not be had."""
+    """Takes some ten seconds; or why it could not be had."""
     meter = PowerMeter(root)
     plan = await meter.plan()
     latencies: list[int] = []
@@ -138,8 +138,18 @@ async def _reading(
 
 
 def _cost(pairs: list[tuple[float, float]], sensors: int) -> SamplerCost:
+    """By signed ranks (Hodges and Lehmann, 1963): a processor changes its speed while pairs are
+    measured, and the mean would follow the few that it happened in."""
     logs = [math.log(with_them / without) for with_them, without in pairs]
-    centre = fmean(logs)
-    reach = _T_95 * stdev(logs) / math.sqrt(len(logs))
-    ratio, low, high = (math.exp(each) for each in (centre, centre - reach, centre + reach))
+    averages = sorted((a + b) / 2 for a, b in combinations_with_replacement(logs, 2))
+    outside = _ranks_outside(len(logs))
+    ends = averages[outside], averages[-1 - outside]
+    ratio, low, high = (math.exp(each) for each in (median(averages), *ends))
     return SamplerCost(ratio, low, high, median(without for _, without in pairs), sensors)
+
+
+def _ranks_outside(count: int) -> int:
+    """How many of the pairwise averages lie beyond each end of a 95 % interval."""
+    mean = count * (count + 1) / 4
+    deviation = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
+    return max(math.floor(mean - _NORMAL_95 * deviation), 0)

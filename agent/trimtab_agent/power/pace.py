@@ -12,8 +12,8 @@ from statistics import median
 from trimtab_agent.power.reader import SourcePlan
 from trimtab_agent.probes.base import Sensor
 
-SHORTEST_PERIOD_S = 0.010
-_OWN_SHARE = 0.01  # of one processor that reading may take
+SHORTEST_PERIOD_S = 0.020
+_OWN_SHARE = 0.003  # of one processor that reading may take: whoever shares its core feels more
 _WAITING_SHARE = 0.5  # of the time that a read may be under way
 LOOK_S = 2.0
 _ENOUGH_CHANGES = 8

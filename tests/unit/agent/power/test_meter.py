@@ -57,20 +57,20 @@ def test_a_constant_one_tells_no_period_of_its_own(present: list[Sensor]) -> Non
     present.append(Played("chip/a", lambda: 1500.0))
     plan = asyncio.run(PowerMeter(ROOT).plan())
     assert plan.sensors[0].sample_period_ns == 0
-    assert plan.paces[0].plan.period_s == pytest.approx(0.010, rel=0.5)
+    assert plan.paces[0].plan.period_s == pytest.approx(0.020, rel=0.5)
     assert plan.idle_ns == 500_000_000
 
 
 def test_what_is_dear_to_read_is_read_seldom(present: list[Sensor]) -> None:
     def spin() -> float:
-        end = time.thread_time() + 0.002
+        end = time.thread_time() + 0.001
         while time.thread_time() < end:
             pass
         return 1.0
 
     present.append(Played("chip/dear", spin))
     plan = asyncio.run(PowerMeter(ROOT).plan())
-    assert plan.paces[0].plan.period_s == pytest.approx(0.2, rel=0.3)
+    assert plan.paces[0].plan.period_s == pytest.approx(0.33, rel=0.3)
 
 
 def test_parts_alone_do_not_stand_for_the_device(present: list[Sensor]) -> None:
