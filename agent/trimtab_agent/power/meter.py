@@ -68,9 +68,7 @@ class PowerMeter:
         try:
             found = await within(_ANSWER_S, discover, self._root)
         except asyncio.TimeoutError:  # before Python 3.11 not the builtin
-            return PowerPlan(
-                problem=f"looking for sensors took more than {_ANSWER_S:g} s: one hangs"
-            )
+            return PowerPlan(problem=_HANGS)
         sensors = [each for each in found if _wanted(each)]
         if not any(each.info.role in _FOR_THE_DEVICE for each in sensors):
             seen = _nothing_stands_for_it(sensors, found)
