@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
@@ -218,14 +218,15 @@ def test_what_training_changes_is_corrected(factor: float) -> None:
     assert len(workshop.trained) <= 4
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_noisy_latency_ends_within_the_limit(seed: int) -> None:
-    draws = count(seed)
-    workshop = FakeWorkshop(noise=lambda: 1 + 0.02 * ((next(draws) * 37 % 11) / 5 - 1))
+@pytest.mark.parametrize("seed", range(20))
+def test_noisy_latency_is_found_near_the_limit_when_it_is_measured_again(seed: int) -> None:
+    chance = Random(seed)
+    workshop = FakeWorkshop(noise=lambda: 1 + chance.uniform(-0.02, 0.02))
     outcome = reach(4.0, [cut()], workshop, on="local")
     assert outcome.reached
     assert outcome.final is not None
-    assert 3.8 <= workshop.figure(outcome.final) <= 4.0
+    assert workshop.figure(outcome.final) <= 4.0
+    assert 3.8 <= FakeWorkshop().figure(outcome.final) <= 4.2
 
 
 def test_jagged_latency_is_looked_for_on_both_sides() -> None:
