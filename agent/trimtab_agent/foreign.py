@@ -8,11 +8,11 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median_low
 
 import psutil
 
 from trimtab_agent.load import CpuTimes, busy_share, count_runnable, read_cpu_times
+from trimtab_agent.middle import median_low
 
 MAX_CULPRITS = 3
 _ROOT = Path("/")

@@ -10,6 +10,7 @@ from trimtab_protos.errors import InternalError
 
 from trimtab_agent.bounded import within
 from trimtab_agent.device import describe_device
+from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 from trimtab_agent.worker.discovery import describe_runtimes
 
@@ -54,4 +55,5 @@ class Inventory:
                 raise InternalError(_HANGS) from None
             info = self._last
         self._last = info
+        give_memory_back()  # finding out what there is left some
         return replace(info, display_name=self._display_name or info.display_name)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
+from trimtab_agent.middle import median
 from trimtab_agent.records import Check, Policy
 
 SPREAD_LIMIT = 1.25

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median_low
 from typing import Any
 
 from trimtab_agent.bounded import within
@@ -26,6 +25,7 @@ from trimtab_agent.foreign import (
     usage,
 )
 from trimtab_agent.load import count_runnable
+from trimtab_agent.middle import median_low
 from trimtab_agent.paging import Paging, paging_between, paging_so_far, paging_together
 from trimtab_agent.probes.thermal import hottest_zone
 from trimtab_agent.probes.throttling import throttle_state

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
 from trimtab_agent.doctor.finding import Finding
+from trimtab_agent.middle import median
 from trimtab_agent.probes.sysfs import read_text
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.process import Message, run_worker

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
+from trimtab_agent.middle import median
 from trimtab_agent.power.reader import SourcePlan
 from trimtab_agent.probes.base import Sensor
 
