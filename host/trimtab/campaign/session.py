@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from trimtab.campaign.fleet import Campaign, measure_fleet
+from trimtab.fleet.ask import ask_devices
 from trimtab.fleet.inventory import Inventory, InventoryDevice
+from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.progress import OnProgress
 from trimtab.home import home
 from trimtab.records import Result, Run
@@ -24,7 +26,13 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def select_devices(selectors: Sequence[str]) -> tuple[InventoryDevice, ...]:
-    return Inventory(home() / "devices.toml").select(selectors)
+    """Devices are asked only where a selector speaks of what they have. Raises UserError."""
+    state = local_agent_state()
+
+    def ask(devices: Sequence[InventoryDevice]) -> dict[str, DeviceInfo | str]:
+        return asyncio.run(ask_devices(devices, state))
+
+    return Inventory(home() / "devices.toml").select(selectors, ask)
 
 
 def local_agent_state() -> Path:

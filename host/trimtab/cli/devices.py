@@ -10,18 +10,16 @@ from typing import Any
 import click
 from rich.markup import escape
 from rich.table import Table
-from trimtab_protos.errors import TrimtabError
 
+from trimtab.campaign.session import local_agent_state
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console
-from trimtab.fleet.dispatch import connected
-from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.ask import ask_device, ask_devices
 from trimtab.fleet.inventory import Inventory, InventoryDevice, parse_label
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.home import home
 from trimtab.records import DevicePower, PowerModel, UserError
 
-_PROBE_DEADLINE_S = 5.0
 _FORMAT = click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -41,8 +39,8 @@ def list_devices(output: str) -> int:
     Example: trimtab devices list
     """
     known = _inventory().devices()
-    answers = asyncio.run(_ask_all(known))
-    listed = list(zip(known, answers, strict=True))
+    answers = asyncio.run(ask_devices(known, local_agent_state()))
+    listed = [(device, answers[device.name]) for device in known]
     if output == "json":
         rows = [_row(device, answer) for device, answer in listed]
         click.echo(json.dumps({"schema": "trimtab.devices/1", "devices": rows}, indent=2))
@@ -71,7 +69,7 @@ def add(name: str, address: str, labels: tuple[str, ...]) -> int:
       trimtab devices add pi5 unix:/tmp/pi5.sock --label kind=pi5
     """
     device = _inventory().add(name, address, dict(parse_label(label) for label in labels))
-    answer = asyncio.run(_ask(device))
+    answer = asyncio.run(ask_device(device, local_agent_state()))
     if isinstance(answer, str):
         click.echo(f"added {name}; but {answer}", err=True)
     else:
@@ -139,7 +137,7 @@ def info(name: str, output: str) -> int:
     Example: trimtab devices info local
     """
     (device,) = _inventory().select([name])
-    answer = asyncio.run(_ask(device))
+    answer = asyncio.run(ask_device(device, local_agent_state()))
     if isinstance(answer, str):
         click.echo(f"error: {answer}", err=True)
         return EXIT_FAILED
@@ -188,20 +186,6 @@ def _power_text(power: DevicePower) -> str:
         return f"{battery}, no power model"
     model = power.model
     return f"{battery}, {model.idle_w:g} W idle and {model.busy_core_w:g} W for each busy core"
-
-
-async def _ask_all(known: tuple[InventoryDevice, ...]) -> list[DeviceInfo | str]:
-    return await asyncio.gather(*(_ask(device) for device in known))
-
-
-async def _ask(device: InventoryDevice) -> DeviceInfo | str:
-    try:
-        async with connected(device, home() / "local-agent") as client:
-            return await client.device_info(_PROBE_DEADLINE_S)
-    except DeviceUnreachable as error:
-        return str(error)
-    except TrimtabError as error:
-        return error.message
 
 
 def _inventory() -> Inventory:

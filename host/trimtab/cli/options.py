@@ -55,7 +55,8 @@ def device_option(command: Command) -> Command:
         "devices",
         multiple=True,
         metavar="SELECTOR",
-        help="A name, label:KEY=VALUE or all; repeatable.  [default: local]",
+        help="A name or pattern, label:KEY=VALUE, runtime:NAME, memory>=2GB, with and, or, not; "
+        "all; repeatable.  [default: local]",
     )(command)
 
 

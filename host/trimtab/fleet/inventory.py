@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +12,15 @@ import tomllib
 
 from trimtab.fleet.address import check_address
 from trimtab.fleet.device_power import checked_power, power_entry, power_from
+from trimtab.fleet.inventory_device import LOCAL, LOCAL_DEVICE, InventoryDevice, parse_label
+from trimtab.fleet.jobs import DeviceInfo
+from trimtab.fleet.selectors import Selector, parse_selector
 from trimtab.records import DevicePower, UserError
 
-LOCAL = "local"
+__all__ = ["LOCAL", "LOCAL_DEVICE", "Inventory", "InventoryDevice", "parse_label"]
+
+Ask = Callable[[Sequence[InventoryDevice]], Mapping[str, DeviceInfo | str]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class InventoryDevice:
-    """``address`` is empty for the local device, whose agent trimtab starts itself."""
-
-    name: str
-    address: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    power: DevicePower = field(default_factory=DevicePower)
-
-    @property
-    def is_local(self) -> bool:
-        return not self.address
-
-
-LOCAL_DEVICE = InventoryDevice(LOCAL, "")
 
 
 class Inventory:
@@ -73,18 +61,41 @@ class Inventory:
         del self._devices[name]
         self._write()
 
-    def select(self, selectors: Sequence[str]) -> tuple[InventoryDevice, ...]:
-        """Devices by name, ``label:key=value`` or ``all``; none twice; ``()`` means local.
+    def select(
+        self, selectors: Sequence[str], ask: Ask | None = None
+    ) -> tuple[InventoryDevice, ...]:
+        """None twice, in the selectors' order; ``()`` means local. ``ask``: for selectors that
+        speak of what a device has; None: such a selector is refused.
 
-        Raises UserError for a selector that matches nothing.
+        Raises UserError for what is no selector, and for one that matches nothing.
         """
+        parsed = [parse_selector(text) for text in selectors or (LOCAL,)]
+        known = self.devices()
+        told = self._asked(parsed, known, ask)
         chosen: dict[str, InventoryDevice] = {}
-        for selector in selectors or (LOCAL,):
-            matches = [device for device in self.devices() if _matches(device, selector)]
+        for selector in parsed:
+            matches = [device for device in known if _matches(selector, device, told)]
             if not matches:
-                raise UserError(f"no device matches {selector}", self._known())
+                silent = [
+                    f"{name} does not answer ({answer})"
+                    for name, answer in told.items()
+                    if selector.asks and isinstance(answer, str)
+                ]
+                message = "; ".join([f"no device matches {selector.text}", *silent])
+                raise UserError(message, self._known())
             chosen.update({device.name: device for device in matches})
         return tuple(chosen.values())
+
+    def _asked(
+        self, selectors: Sequence[Selector], known: Sequence[InventoryDevice], ask: Ask | None
+    ) -> Mapping[str, DeviceInfo | str]:
+        asking = next((each for each in selectors if each.asks), None)
+        if asking is None:
+            return {}
+        if ask is None:
+            message = f"{asking.text}: what a device has cannot be asked here"
+            raise UserError(message, "name the device, or select it by a label")
+        return ask(known)
 
     def _known(self) -> str:
         names = ", ".join(device.name for device in self.devices())
@@ -98,22 +109,6 @@ class Inventory:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
-
-
-def parse_label(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key or not value:
-        raise UserError(f"not a label: {text}", "write KEY=VALUE, for example kind=pi5")
-    return key, value
-
-
-def _matches(device: InventoryDevice, selector: str) -> bool:
-    if selector == "all":
-        return True
-    if selector.startswith("label:"):
-        key, value = parse_label(selector.removeprefix("label:"))
-        return device.labels.get(key) == value
-    return device.name == selector
 
 
 def _read(path: Path) -> dict[str, InventoryDevice]:
@@ -145,3 +140,11 @@ def _entry(device: InventoryDevice) -> dict[str, Any]:
     address = {} if device.is_local else {"address": device.address}
     labels = {"labels": dict(device.labels)} if device.labels or not device.is_local else {}
     return {"name": device.name, **address, **labels, **power_entry(device.power)}
+
+
+def _matches(
+    selector: Selector, device: InventoryDevice, told: Mapping[str, DeviceInfo | str]
+) -> bool:
+    answer = told.get(device.name)
+    info = None if isinstance(answer, str) else answer
+    return (info is not None or not selector.asks) and selector.matches(device, info)

@@ -1,0 +1,34 @@
+"""What each of several devices is, asked of all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from trimtab_protos.errors import TrimtabError
+
+from trimtab.fleet.dispatch import connected
+from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.inventory_device import InventoryDevice
+from trimtab.fleet.jobs import DeviceInfo
+
+DEADLINE_S = 5.0
+
+
+async def ask_devices(
+    devices: Sequence[InventoryDevice], state: Path
+) -> dict[str, DeviceInfo | str]:
+    """By name; a text says why one does not answer. ``state``: the local agent's folder."""
+    answers = await asyncio.gather(*(ask_device(device, state) for device in devices))
+    return {device.name: answer for device, answer in zip(devices, answers, strict=True)}
+
+
+async def ask_device(device: InventoryDevice, state: Path) -> DeviceInfo | str:
+    try:
+        async with connected(device, state) as client:
+            return await client.device_info(DEADLINE_S)
+    except DeviceUnreachable as error:
+        return str(error)
+    except TrimtabError as error:
+        return error.message

@@ -1,0 +1,129 @@
+"""Which devices a selector means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trimtab.fleet.inventory import Inventory, InventoryDevice
+from trimtab.fleet.jobs import DeviceInfo, RuntimeInfo
+from trimtab.fleet.selectors import parse_selector
+from trimtab.records import UserError
+
+GB = 10**9
+DEVICES = {
+    "pi4": ({"kind": "pi4", "room": "lab"}, 4 * GB, ("litert",)),
+    "pi5": ({"kind": "pi5", "room": "lab"}, 8 * GB, ("litert", "onnxruntime")),
+    "spare-pi5": ({"kind": "pi5"}, 4 * GB, ("onnxruntime",)),
+    "jetson": ({"kind": "orin"}, 8 * GB, ("onnxruntime",)),
+}
+
+
+def info_of(name: str) -> DeviceInfo:
+    _, memory, runtimes = DEVICES[name]
+    facts: dict[str, Any] = dict.fromkeys(
+        (
+            *(
+                "device_id",
+                "display_name",
+                "board_model",
+                "soc",
+                "cpu_model",
+                "machine_arch",
+                "os_release",
+            ),
+            *("kernel_release", "python_version", "agent_version", "boot_id"),
+        ),
+        "",
+    )
+    usable = tuple(RuntimeInfo(each, "1", each, (), ("cpu",), "") for each in runtimes)
+    broken = RuntimeInfo("torch", "", "", (), (), "torch is not installed")
+    return DeviceInfo(
+        **facts, memory_bytes=memory, cpu_count=4, max_frequency_hz=0, tuning={},
+        runtimes=(*usable, broken), sensors=(), max_chunk_bytes=1,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    inventory = Inventory(tmp_path / "devices.toml")
+    for name, (labels, _, _) in DEVICES.items():
+        inventory.add(name, f"unix:/tmp/{name}.sock", labels)
+    return inventory
+
+
+def ask(devices: Sequence[InventoryDevice]) -> Mapping[str, DeviceInfo | str]:
+    silent = "spare-pi5: nobody answers"
+    return {
+        each.name: silent if each.name in ("local", "spare-pi5") else info_of(each.name)
+        for each in devices
+    }
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        ("pi5", ["pi5"]),
+        ("name:pi*", ["pi4", "pi5"]),
+        ("*pi5", ["pi5", "spare-pi5"]),
+        ("label:kind=pi5", ["pi5", "spare-pi5"]),
+        ("label:kind=pi5 and not name:spare*", ["pi5"]),
+        ("not label:room=lab and not local", ["spare-pi5", "jetson"]),
+        ("jetson or label:kind=pi4 and label:room=lab", ["pi4", "jetson"]),
+        ("(jetson or label:kind=pi4) and label:room=lab", ["pi4"]),
+        ("runtime:litert", ["pi4", "pi5"]),
+        ("runtime:onnxruntime and memory>4GB", ["pi5", "jetson"]),
+        ("memory>=7.4GiB", ["pi5", "jetson"]),
+        ("memory<=4000MB", ["pi4"]),
+        ("all", ["local", *DEVICES]),
+    ],
+)
+def test_a_selector_means(selector: str, names: list[str], inventory: Inventory) -> None:
+    assert [device.name for device in inventory.select([selector], ask)] == names
+
+
+def test_a_device_that_does_not_answer_is_not_meant_by_what_it_lacks(
+    inventory: Inventory,
+) -> None:
+    found = [device.name for device in inventory.select(["not runtime:litert"], ask)]
+    assert found == ["jetson"], "whether the silent one has it nobody knows"
+    with pytest.raises(UserError) as caught:
+        inventory.select(["memory>100GB"], ask)
+    assert "no device matches memory>100GB" in caught.value.message
+    assert "spare-pi5 does not answer (spare-pi5: nobody answers)" in caught.value.message
+
+
+def test_a_runtime_that_cannot_be_used_there_is_none(inventory: Inventory) -> None:
+    with pytest.raises(UserError, match="no device matches runtime:torch"):
+        inventory.select(["runtime:torch"], ask)
+
+
+def test_devices_are_asked_only_where_it_matters(inventory: Inventory) -> None:
+    def refuse(devices: Sequence[InventoryDevice]) -> Mapping[str, DeviceInfo | str]:
+        raise AssertionError("nobody is to be asked")
+
+    assert inventory.select(["label:kind=pi5 or pi4"], refuse)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "something is missing at its end"),
+        ("pi5 and", "something is missing at its end"),
+        ("and pi5", "something is missing before 'and'"),
+        ("(pi5", "a parenthesis is not closed"),
+        ("pi5)", "')' is one too many"),
+        ("pi5 pi4", "'pi4' is one too many"),
+        ("memory>=2", "'memory>=2' is no comparison"),
+        ("memory=2GB", "'memory=2GB' is no comparison"),
+        ("os:linux", "'os:linux' is none of what can be asked"),
+        ("runtime:", "'runtime:' is none of what can be asked"),
+    ],
+)
+def test_what_is_no_selector_is_refused_with_the_forms(text: str, problem: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_selector(text)
+    assert problem in caught.value.message
+    assert "label:KEY=VALUE" in caught.value.advice
