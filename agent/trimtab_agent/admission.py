@@ -21,13 +21,18 @@ def check_admission(
     """Raises RuntimeUnavailable, SpecInvalid with the field, or JobArtifactMissing."""
     for index, arm in enumerate(spec.arms):
         _check_arm(arm, f"arms[{index}]", runtimes)
-    wanted = dict(_wanted(spec))
+    wanted = inputs_of(spec)
     missing = artifacts.missing(wanted)
     if missing:
         names = ", ".join(f"{wanted[digest]} {digest}" for digest in missing)
         raise JobArtifactMissing(
             f"the device lacks {names}", missing=",".join(digest.sha256 for digest in missing)
         )
+
+
+def inputs_of(spec: JobSpec) -> dict[Digest, str]:
+    """The files that a job works with, by what each is to it."""
+    return dict(_wanted(spec))
 
 
 def _check_arm(arm: Arm, field: str, runtimes: Sequence[RuntimeInfo]) -> None:

@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab_protos.digest import Digest, digest_file
@@ -26,8 +28,19 @@ _READ_ONLY = 0o444
 _TEMPORARY_PREFIX = "tmp"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """``used_at``: seconds since 1970; when it came, or somebody last asked for it."""
+
+    digest: Digest
+    used_at: float
+
+
 class ArtifactStore:
-    """Complete files only: what has a name here was verified."""
+    """Complete files only: what has a name here was verified.
+
+    A file's time of modification is that of its last use.
+    """
 
     def __init__(self, root: Path) -> None:
         self.partial_dir = root / "partial"
@@ -50,8 +63,24 @@ class ArtifactStore:
         return self._path(digest)
 
     def missing(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
-        """Each once, in the order asked."""
-        return tuple(digest for digest in dict.fromkeys(digests) if not self.has(digest))
+        """Each once, in the order asked. Those that are there count as used now."""
+        return tuple(digest for digest in dict.fromkeys(digests) if not self._use(digest))
+
+    def kept(self) -> Iterator[Kept]:
+        """In no order; a name that is none of the store's is passed over."""
+        for path in self._blobs.glob("*/*"):
+            sha256, _, size = path.name.partition("-")
+            if size.isdecimal():
+                with contextlib.suppress(FileNotFoundError):
+                    yield Kept(Digest(sha256, int(size)), path.stat().st_mtime)
+
+    def _use(self, digest: Digest) -> bool:
+        """Whether it is there."""
+        if not self.has(digest):
+            return False
+        with contextlib.suppress(OSError):  # gone meanwhile, or a read-only file system
+            os.utime(self._path(digest))
+        return True
 
     async def read(self, digest: Digest, offset: int) -> AsyncIterator[bytes]:
         """Raises ArtifactMissing, or OffsetMismatch for an offset outside the file."""
@@ -76,6 +105,7 @@ class ArtifactStore:
             if ref.name in ("", "..") or Path(ref.name).name != ref.name:
                 raise ValueError(f"not a bare file name: {ref.name!r}")
             source, target = self.path(ref.digest), folder / ref.name
+            self._use(ref.digest)
             try:
                 # A symbolic link would not do: ONNX Runtime follows it and then looks for external
                 # data in the store's own folder.
@@ -102,6 +132,7 @@ class ArtifactStore:
         """Give a file in ``partial_dir``, verified and synced, its name in the store."""
         target = self._path(digest)
         target.parent.mkdir(exist_ok=True)
+        os.utime(verified)
         verified.chmod(_READ_ONLY)
         verified.replace(target)
         _sync_folder(target.parent)

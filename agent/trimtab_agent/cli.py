@@ -71,6 +71,12 @@ def main() -> None:
     show_default=True,
     help="The largest artifact that is taken, in megabytes.",
 )
+@click.option(
+    "--quota-mb",
+    type=click.IntRange(min=1),
+    help="Keep at most this much of what hosts send: files used longest ago go first.  "
+    "[default: as much as the disk has]",
+)
 @click.option("--name", default="", help="How the device calls itself.  [default: its host name]")
 @click.option(
     "--allow-code-in-models",
@@ -91,6 +97,7 @@ def serve(  # noqa: PLR0913 - one for each option
     listen: str,
     state: Path | None,
     max_artifact_mb: int,
+    quota_mb: int | None,
     name: str,
     allow_code_in_models: bool,
     delegates: tuple[str, ...],
@@ -115,6 +122,7 @@ def serve(  # noqa: PLR0913 - one for each option
             state_dir=(state or default_state_dir()).absolute(),
             display_name=name,
             max_artifact_bytes=max_artifact_mb * MEGABYTE,
+            quota_bytes=(quota_mb or 0) * MEGABYTE,
             stop_with_stdin=stop_with_stdin,
             root=root,
             allow_code_in_models=allow_code_in_models,

@@ -50,6 +50,7 @@ class Settings:
     display_name: str = ""
     max_artifact_bytes: int = 2000 * MEGABYTE
     disk_reserve_bytes: int = 100 * MEGABYTE
+    quota_bytes: int = 0
     max_queued_jobs: int = 16
     max_kept_jobs: int = 100
     stop_with_stdin: bool = False

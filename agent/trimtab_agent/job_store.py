@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from trimtab_protos.digest import Digest
 from trimtab_protos.errors import JobUnknown
 from trimtab_protos.failure import Failure
 
+from trimtab_agent.admission import inputs_of
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.job_record import JobView
@@ -63,6 +65,16 @@ class JobStore:
 
     def by_request(self, request_id: str) -> JobLog | None:
         return next((log for log in self if log.view.request_id == request_id), None)
+
+    def needed(self) -> set[Digest]:
+        """What jobs that have not ended work with, and results that nobody has acknowledged."""
+        found: set[Digest] = set()
+        for log in self:
+            if not log.view.is_terminal:
+                found |= set(inputs_of(log.view.spec))
+            if not log.view.acknowledged:
+                found |= set(log.view.outputs)
+        return found
 
     def prune(self) -> None:
         """Drop finished jobs beyond the limits: acknowledged ones first, then the oldest."""

@@ -20,6 +20,7 @@ from grpc_health.v1.health import aio as health_aio
 from trimtab_protos.v1 import artifact_pb2_grpc, benchmark_pb2_grpc, device_pb2_grpc
 
 from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.collection import Collector
 from trimtab_agent.config import (
     MEGABYTE,
     ConfigError,
@@ -82,8 +83,11 @@ def build_parts(settings: Settings) -> Parts:
     """Call it with the state folder locked: scratch files of an earlier agent are removed."""
     state = settings.state_dir
     artifacts = ArtifactStore(state / "artifacts")
-    uploads = Uploads(artifacts, settings.max_artifact_bytes, settings.disk_reserve_bytes)
     store = JobStore(state / "jobs", artifacts, settings.max_kept_jobs, _MAX_KEPT_BYTES)
+    collector = Collector(
+        artifacts, settings.quota_bytes, settings.disk_reserve_bytes, store.needed
+    )
+    uploads = Uploads(artifacts, settings.max_artifact_bytes, collector)
     quiet = Quiet()
     scratch = state / "scratch"
     allowed, caches = settings.allow_code_in_models, state / "caches"

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from trimtab_protos.errors import (
 )
 
 from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.collection import Collector
 
 _READ_BYTES = 1 << 20
 _ABANDONED_AFTER_S = 7 * 24 * 3600
@@ -145,10 +145,10 @@ class Upload:
 class Uploads:
     """Who sends what; room is checked before bytes are taken."""
 
-    def __init__(self, store: ArtifactStore, max_bytes: int, disk_reserve_bytes: int) -> None:
+    def __init__(self, store: ArtifactStore, max_bytes: int, collector: Collector) -> None:
         self._store = store
         self._max_bytes = max_bytes
-        self._reserve_bytes = disk_reserve_bytes
+        self._collector = collector
         self._under_way: dict[Digest, Upload] = {}
         _remove_abandoned(store.partial_dir)
 
@@ -187,12 +187,7 @@ class Uploads:
             )
         awaited = {*self._under_way, digest}
         needed = sum(item.size_bytes - self.committed_size(item) for item in awaited)
-        free = shutil.disk_usage(self._store.partial_dir).free - self._reserve_bytes
-        if needed > free:
-            raise StoreFull(
-                f"no room for {digest.size_bytes} bytes: {max(free, 0)} bytes are free beside the "
-                f"{self._reserve_bytes} kept in reserve, and uploads under way need {needed}"
-            )
+        self._collector.make_room(needed)
 
 
 def partial_path(store: ArtifactStore, digest: Digest) -> Path:

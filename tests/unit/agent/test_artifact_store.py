@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.collection import GRACE_S, Collector
 from trimtab_agent.records import FileRef
 from trimtab_agent.uploads import Uploads
 from trimtab_protos.digest import Digest, digest_bytes
@@ -31,7 +34,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def uploads(store: ArtifactStore) -> Uploads:
-    return Uploads(store, max_bytes=10_000, disk_reserve_bytes=0)
+    return Uploads(store, max_bytes=10_000, collector=Collector(store, 0, 0, set))
 
 
 async def send(uploads: Uploads, digest: Digest, data: bytes) -> None:
@@ -61,7 +64,7 @@ async def test_a_file_has_a_name_only_once_it_is_whole(
 async def test_an_upload_is_resumed_by_another_agent(tmp_path: Path) -> None:
     for start, end in ((0, 300), (300, 1000)):
         store = ArtifactStore(tmp_path)
-        uploads = Uploads(store, max_bytes=10_000, disk_reserve_bytes=0)
+        uploads = Uploads(store, max_bytes=10_000, collector=Collector(store, 0, 0, set))
         assert uploads.committed_size(DIGEST) == start
         async with uploads.receive(DIGEST) as upload:
             await upload.write(start, DATA[start:end])
@@ -185,3 +188,48 @@ def test_a_file_of_the_wrong_size_is_not_the_artifact(store: ArtifactStore, tmp_
     store.path(digest).chmod(0o600)
     store.path(digest).write_text("longer")
     assert not store.has(digest)
+
+
+def stored(store: ArtifactStore, tmp_path: Path, number: int, used_ago_s: float) -> Digest:
+    """A file of 1,000 bytes."""
+    file = tmp_path / "sent"
+    file.write_bytes(bytes([number]) * 1000)
+    digest = store.add_file(file)
+    path = store.path(digest)
+    os.utime(path, (0, path.stat().st_mtime - used_ago_s))
+    return digest
+
+
+def test_what_was_used_longest_ago_makes_room_and_no_more_than_that(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    oldest, older, old, fresh = (
+        stored(store, tmp_path, number, ago)
+        for number, ago in enumerate((4 * GRACE_S, 3 * GRACE_S, 2 * GRACE_S, 0))
+    )
+    Collector(store, 5000, 0, set).make_room(1000)
+    assert all(map(store.has, (oldest, older, old, fresh))), "it fits"
+    Collector(store, 5000, 0, set).make_room(2500)
+    assert [store.has(each) for each in (oldest, older, old, fresh)] == [False, False, True, True]
+
+
+def test_what_a_job_needs_and_what_was_just_asked_for_stays(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    needed, asked, free = (stored(store, tmp_path, number, 2 * GRACE_S) for number in range(3))
+    assert store.missing([asked]) == ()
+    collector = Collector(store, 3000, 0, lambda: {needed})
+    collector.make_room(1000)
+    assert [store.has(each) for each in (needed, asked, free)] == [True, True, False]
+    with pytest.raises(StoreFull) as caught:
+        collector.make_room(1001)
+    assert "2000 of the quota of 3000 are taken" in caught.value.message
+    assert "needed by jobs, or was used in the last 10 minutes" in caught.value.message
+    assert [store.has(each) for each in (needed, asked)] == [True, True]
+
+
+def test_a_job_that_uses_a_file_makes_it_new(store: ArtifactStore, tmp_path: Path) -> None:
+    digest = stored(store, tmp_path, 1, 2 * GRACE_S)
+    store.materialize((FileRef("m.onnx", digest),), tmp_path / "job")
+    (kept,) = store.kept()
+    assert time.time() - kept.used_at < GRACE_S
