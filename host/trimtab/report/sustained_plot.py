@@ -9,9 +9,10 @@ from typing import Any
 
 from trimtab.measure.sustained import Curve, sentence
 from trimtab.report.plot import Point
+from trimtab.report.stacked_plot import stacked_div, stacked_figure
 from trimtab.report.sustained_view import curves_of, sensor_gaps, title
 
-_TOP_PX, _BELOW_PX, _MARGIN_PX = 240, 110, 90
+_TOP_PX, _BELOW_PX, _MARGIN_PX = 240, 110, 36
 _P50, _P90, _HEAT, _CLOCK, _MARK = "#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7"
 _IN_MINUTES_BEYOND_S = 180.0
 
@@ -45,8 +46,6 @@ def curve_plots(points: Sequence[Point], has_plotly: bool) -> list[CurvePlot]:
 
 
 def _div(found: Curve, name: str, has_plotly: bool) -> str:
-    from plotly.subplots import make_subplots
-
     below = [
         (unit, colour, values)
         for unit, colour, values in (
@@ -56,13 +55,7 @@ def _div(found: Curve, name: str, has_plotly: bool) -> str:
         if any(value is not None for value in values)
     ]
     heights = [float(_TOP_PX), *(float(_BELOW_PX) for _ in below)]
-    figure = make_subplots(
-        rows=len(heights),
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.05,
-        row_heights=heights,
-    )
+    figure = stacked_figure(heights)
     scale, unit = (60.0, "min") if found.duration_s > _IN_MINUTES_BEYOND_S else (1.0, "s")
     middles = [(each.start_s + each.end_s) / 2 / scale for each in found.intervals]
     _add(figure, 1, "p90", _P90, middles, [each.p90_ms for each in found.intervals])
@@ -73,19 +66,7 @@ def _div(found: Curve, name: str, has_plotly: bool) -> str:
     figure.update_yaxes(title_text="ms", rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title_text=unit, row=len(heights), col=1)
     _mark(figure, found, scale)
-    figure.update_layout(
-        height=int(sum(heights)) + _MARGIN_PX,
-        margin={"l": 64, "r": 16, "t": 36, "b": 48},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13},
-        showlegend=False,
-        hovermode="x unified",
-    )
-    config = {"displayModeBar": False, "responsive": True}
-    return str(
-        figure.to_html(full_html=False, include_plotlyjs=not has_plotly, config=config, div_id=name)
-    )
+    return stacked_div(figure, heights, name, _MARGIN_PX, not has_plotly)
 
 
 def _add(

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from trimtab.report.plot import Point
+from trimtab.report.stacked_plot import stacked_div, stacked_figure
 from trimtab.report.timeline import Line, Timeline, timeline_of
 
-_TOP_PX, _BELOW_PX, _MARGIN_PX = 160, 100, 80
+_TOP_PX, _BELOW_PX, _MARGIN_PX = 160, 100, 16
 _COLOURS = {"ms": "#0072b2", "W": "#e69f00", "°C": "#d55e00", "MHz": "#009e73"}
 _SHADES = ("#e69f00", "#cc79a7", "#56b4e9", "#009e73", "#0072b2", "#d55e00")
 _SPAN_COLOUR = {"measure": "#0072b2", "idle": "#888888"}
@@ -37,13 +38,9 @@ def timeline_plots(points: Sequence[Point], has_plotly: bool) -> list[TimelinePl
 
 
 def _div(found: Timeline, name: str, has_plotly: bool) -> str:
-    from plotly.subplots import make_subplots
-
     rows = [(unit, list(lines)) for unit, lines in groupby(found.sensors, lambda each: each.unit)]
     heights = [float(_TOP_PX), *(float(_BELOW_PX) for _ in rows)]
-    figure = make_subplots(
-        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=heights
-    )
+    figure = stacked_figure(heights)
     _add(figure, 1, found.latency, _COLOURS["ms"], "markers")
     figure.update_yaxes(title_text="ms", rangemode="tozero", row=1, col=1)
     for row, (unit, lines) in enumerate(rows, start=2):
@@ -57,19 +54,7 @@ def _div(found: Timeline, name: str, has_plotly: bool) -> str:
             line_width=0,
         )  # fmt: skip
     figure.update_xaxes(title_text="s", row=len(heights), col=1)
-    figure.update_layout(
-        height=int(sum(heights)) + _MARGIN_PX,
-        margin={"l": 64, "r": 16, "t": 16, "b": 48},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13},
-        showlegend=False,
-        hovermode="x unified",
-    )
-    config = {"displayModeBar": False, "responsive": True}
-    return str(
-        figure.to_html(full_html=False, include_plotlyjs=not has_plotly, config=config, div_id=name)
-    )
+    return stacked_div(figure, heights, name, _MARGIN_PX, not has_plotly)
 
 
 def _add(figure: Any, row: int, line: Line, colour: str, mode: str) -> None:
