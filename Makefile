@@ -59,7 +59,7 @@ test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(UNIT)
 	$(BIN)/python -m pytest -m slow $(MEASURING)
 
-# A real kernel's sensors in an emulator, some seven minutes; skips with the reason where it cannot.
+# A real kernel's sensors in an emulator, some ten minutes; skips with the reason where it cannot.
 test-devices: $(STAMP)
 	$(BIN)/python -m pytest -m devices tests/devices
 
