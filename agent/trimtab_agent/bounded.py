@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+ANSWER_S = 5.0  # a driver that has not answered by then hangs
+
+
+class NoAnswer(Exception):
+    """The call has not returned. Not TimeoutError, which a driver may raise itself (ETIMEDOUT)."""
 
 
 async def within(timeout_s: float, function: Callable[..., T], *arguments: object) -> T:
-    """Raises asyncio.TimeoutError, and what ``function`` raises. The thread does not keep the
-    process alive."""
+    """Raises NoAnswer, and what ``function`` raises. The thread does not keep the process alive."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -30,7 +34,13 @@ async def within(timeout_s: float, function: Callable[..., T], *arguments: objec
             _tell(loop, settle, lambda: done.set_result(value))
 
     threading.Thread(target=run, daemon=True).start()
-    return await asyncio.wait_for(done, timeout_s)
+    try:
+        finished, _ = await asyncio.wait({done}, timeout=timeout_s)
+        if not finished:
+            raise NoAnswer(f"no answer within {timeout_s:g} s")
+        return done.result()
+    finally:
+        done.cancel()  # nobody waits for it any more
 
 
 def _tell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import psutil
 from trimtab_agent.boards.bits import word_size
 from trimtab_agent.boards.facts import hardware_facts
 from trimtab_agent.boards.naming import name_board
-from trimtab_agent.bounded import within
+from trimtab_agent.bounded import ANSWER_S, NoAnswer, within
 from trimtab_agent.cpus import clusters, cpu_model, frequencies_mhz, governors
 from trimtab_agent.identity import identify
 from trimtab_agent.paging import meminfo
@@ -28,7 +27,6 @@ from trimtab_agent.probes.throttling import throttle_state
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
 
 _ROOT = Path("/")
-_ANSWER_S = 5.0
 _CONDITIONS = (
     *("governor", "power_mode", "boost", "frequency_mhz", "temperature_c", "load_average_1m"),
     *("memory_available_mb", "power_source", "throttling"),
@@ -84,9 +82,9 @@ def conditions(root: Path = _ROOT) -> dict[str, str]:
 async def look_around(root: Path = _ROOT) -> dict[str, str]:
     """:func:`conditions`; each of those that every device has is unknown where a driver hangs."""
     try:
-        return await within(_ANSWER_S, conditions, root)
-    except asyncio.TimeoutError:  # before Python 3.11 not the builtin
-        reason = f"unknown: a driver did not answer within {_ANSWER_S:g} s"
+        return await within(ANSWER_S, conditions, root)
+    except NoAnswer:
+        reason = f"unknown: a driver did not answer within {ANSWER_S:g} s"
         return dict.fromkeys(_CONDITIONS, reason)
 
 

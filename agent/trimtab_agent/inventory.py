@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trimtab_protos.errors import InternalError
 
-from trimtab_agent.bounded import within
+from trimtab_agent.bounded import NoAnswer, within
 from trimtab_agent.device import describe_device
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.records import DeviceInfo, RuntimeInfo
@@ -50,7 +50,7 @@ class Inventory:
         runtimes = await self.runtimes()
         try:
             info = await within(_ANSWER_S, describe_device, self._root, runtimes)
-        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+        except NoAnswer:
             if self._last is None:
                 raise InternalError(_HANGS) from None
             info = self._last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from trimtab_agent.disturbance import Reading
 from trimtab_agent.probes.throttling import LIVE_FLAGS
@@ -50,6 +50,13 @@ def _batches(
         for reading, value in zip(readings, values, strict=True)
         if value is not None
     ]
-    for begin in range(0, len(told), READINGS_PER_BATCH):
-        offsets, shown = zip(*told[begin : begin + READINGS_PER_BATCH], strict=True)
-        yield SensorBatch(name, offsets, shown)
+    return in_batches(name, [at for at, _ in told], [value for _, value in told])
+
+
+def in_batches(
+    name: str, offset_ns: Sequence[int], values: Sequence[float]
+) -> Iterator[SensorBatch]:
+    """One sensor's readings, no more in one than a message may hold."""
+    for begin in range(0, len(values), READINGS_PER_BATCH):
+        end = begin + READINGS_PER_BATCH
+        yield SensorBatch(name, tuple(offset_ns[begin:end]), tuple(values[begin:end]))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from trimtab_agent.arm_progress import ArmProgress
-from trimtab_agent.bounded import within
+from trimtab_agent.bounded import ANSWER_S, NoAnswer, within
 from trimtab_agent.cooling import wait_until_cool
 from trimtab_agent.disturbance import Gate
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.probes.thermal import Temperature, hottest_zone
 from trimtab_agent.records import LogLine, StateChanged
-
-_ANSWER_S = 5.0
 
 
 async def pass_start_gate(log: JobLog, arm: ArmProgress, index: int, root: Path) -> Gate | None:
@@ -39,6 +36,6 @@ async def pass_start_gate(log: JobLog, arm: ArmProgress, index: int, root: Path)
 async def _hottest(root: Path) -> Temperature | None:
     """None also where a driver does not answer."""
     try:
-        return await within(_ANSWER_S, hottest_zone, root)
-    except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+        return await within(ANSWER_S, hottest_zone, root)
+    except NoAnswer:
         return None

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab_agent.bounded import within
+from trimtab_agent.bounded import ANSWER_S, NoAnswer, within
 from trimtab_agent.cpus import fastest_mhz
 from trimtab_agent.load import busy_share, read_cpu_times
 from trimtab_agent.paging import meminfo
@@ -17,7 +17,6 @@ from trimtab_agent.probes.thermal import hottest_zone
 
 SHORTEST_PERIOD_S = 0.5
 PERIOD_S = 1.0
-_ANSWER_S = 5.0
 FIGURES = ("power_w", "temperature_c", "frequency_mhz", "cpu_busy", "memory_available_mb")
 
 
@@ -45,8 +44,8 @@ class Telemetry:
             await asyncio.sleep(period_s)
             after = read_cpu_times(self.root)
             try:
-                values_now = await within(_ANSWER_S, self._values)
-            except asyncio.TimeoutError:  # a driver hangs: there is no more to tell
+                values_now = await within(ANSWER_S, self._values)
+            except NoAnswer:
                 return
             told = {**values_now, "cpu_busy": busy_share(before, after)}
             before = after

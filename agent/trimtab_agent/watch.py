@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trimtab_agent.bounded import within
+from trimtab_agent.bounded import NoAnswer, within
 from trimtab_agent.cpus import fastest_mhz
 from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT, Reading
 from trimtab_agent.foreign import (
@@ -121,7 +121,7 @@ class Watch:
             return
         try:
             self.readings.append(await within(_ANSWER_S, self._read))
-        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+        except NoAnswer:
             self._hangs = True
 
     def _read(self) -> Reading:

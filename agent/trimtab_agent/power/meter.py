@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from trimtab_agent.bounded import within
+from trimtab_agent.bounded import ANSWER_S, NoAnswer, within
 from trimtab_agent.power.pace import LOOK_S, Pace, find_pace
 from trimtab_agent.power.reader import Series, SourcePlan, SourceReader
 from trimtab_agent.probes.base import Sensor
-from trimtab_agent.probes.registry import discover, power_unavailable_reason
+from trimtab_agent.probes.registry import discover, why_no_power
 from trimtab_agent.records import SensorInfo
 
 UNITS = ("mW", "mJ")
@@ -22,7 +22,7 @@ _UPDATES_WANTED = 20
 _SHORTEST_IDLE_NS = 500_000_000
 _LONGEST_IDLE_NS = 10_000_000_000
 _READINGS_OF_SUSTAINED = 1 << 16
-_ANSWER_S = 5.0  # a driver that has not answered by then hangs
+_ANSWER_S = ANSWER_S
 
 
 @dataclass
@@ -48,7 +48,7 @@ class PowerPlan:
 
 
 _HANGS = f"one hangs: looking for sensors took over {_ANSWER_S:g} s"
-_GONE = "the power sensor that was there is gone"
+_NOT_COUNTED = "what power sensors there are tell of something else than the device"
 NOT_INTERLEAVED = PowerPlan(problem="an interleaved comparison measures no energy")
 
 
@@ -67,22 +67,23 @@ class PowerMeter:
         self._hanging = {name: each for name, each in self._hanging.items() if each.is_alive}
         try:
             found = await within(_ANSWER_S, discover, self._root)
-        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+        except NoAnswer:
             return PowerPlan(problem=_HANGS)
         sensors = [each for each in found if _wanted(each)]
         if not any(each.info.role in _FOR_THE_DEVICE for each in sensors):
             seen = _nothing_stands_for_it(sensors, found)
-            return PowerPlan(problem=seen or await self._why_none())
+            return PowerPlan(problem=seen or await self._why_none(found))
         paces = []
         for source, each in _by_source(sensors):
             pace = await self._pace(source, each)
             paces.extend([] if pace is None else [pace])
         return _planned(paces, [self._without_answer(each) for each in sensors])
 
-    async def _why_none(self) -> str:
+    async def _why_none(self, found: Sequence[Sensor]) -> str:
+        infos = [each.info for each in found]
         try:
-            return await within(_ANSWER_S, power_unavailable_reason, self._root) or _GONE
-        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+            return await within(_ANSWER_S, why_no_power, self._root, infos) or _NOT_COUNTED
+        except NoAnswer:
             return _HANGS
 
     async def _pace(self, source: str, sensors: tuple[Sensor, ...]) -> Pace | None:
@@ -95,7 +96,7 @@ class PowerMeter:
                 self._paces[key] = await within(
                     LOOK_S + _ANSWER_S, find_pace, source, sensors, LOOK_S
                 )
-            except asyncio.TimeoutError:
+            except NoAnswer:
                 self._silent[source] = f"it did not answer within {_ANSWER_S:g} s"
                 return None
         known = self._paces[key]

@@ -8,11 +8,10 @@ from dataclasses import replace
 from trimtab_agent.disturbance import FOREIGN_LOAD_LIMIT
 from trimtab_agent.foreign import ForeignLoad
 from trimtab_agent.power.meter import PowerPlan, PowerSeen
-from trimtab_agent.power.reader import Series
 from trimtab_agent.records import Check, SensorBatch, SensorInfo
+from trimtab_agent.sensor_batches import in_batches
 
 ENERGY_METRICS = ("energy_mj", "energy_net_mj", "power_mean_w", "power_idle_w")
-_READINGS_PER_BATCH = 8192
 _NOT_LOOKED_FOR = "nobody looked for a power sensor"
 
 
@@ -59,7 +58,7 @@ def sensors_seen(plan: PowerPlan, repeats: Sequence[PowerSeen]) -> tuple[SensorI
 
 def power_batches(seen: PowerSeen) -> Iterable[SensorBatch]:
     for name, series in seen.series.items():
-        yield from _batches(name, series)
+        yield from in_batches(name, series.offset_ns, series.values)
 
 
 def _seen(sensor: SensorInfo, repeats: Sequence[PowerSeen]) -> SensorInfo:
@@ -69,10 +68,3 @@ def _seen(sensor: SensorInfo, repeats: Sequence[PowerSeen]) -> SensorInfo:
         if sensor.name in seen.failures
     ]
     return replace(sensor, unavailable_reason=reasons[0]) if reasons else sensor
-
-
-def _batches(name: str, series: Series) -> Iterable[SensorBatch]:
-    """No more in one than a message may hold."""
-    for begin in range(0, len(series.values), _READINGS_PER_BATCH):
-        end = begin + _READINGS_PER_BATCH
-        yield SensorBatch(name, tuple(series.offset_ns[begin:end]), tuple(series.values[begin:end]))

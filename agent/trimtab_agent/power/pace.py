@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -72,7 +72,7 @@ def _update_ns(seen: Sequence[tuple[int, float]]) -> int:
     return int(median(after - before for before, after in pairwise(moments)))
 
 
-def _busy_ns(children: Callable[[], os.times_result] = os.times) -> int:
+def _busy_ns() -> int:
     """Of this thread and of the programs it ran."""
-    ran = children()
+    ran = os.times()
     return time.thread_time_ns() + int((ran.children_user + ran.children_system) * _CHILDREN_NS)

@@ -45,7 +45,7 @@ def sensors_with_gaps(root: Path = _ROOT) -> tuple[SensorInfo, ...]:
     """What there is; a whole kind that is missing stands there as unavailable, with the reason."""
     found = sensor_infos(root)
     gaps = []
-    power = power_unavailable_reason(root)
+    power = why_no_power(root, found)
     if power is not None:
         gaps.append(SensorInfo("power", "", "", None, 0, power))
     if not any(info.unit == "Cel" for info in found):
@@ -55,7 +55,12 @@ def sensors_with_gaps(root: Path = _ROOT) -> tuple[SensorInfo, ...]:
 
 def power_unavailable_reason(root: Path = _ROOT) -> str | None:
     """None where a usable power or energy sensor is there; else what was looked for."""
-    power = [info for info in sensor_infos(root) if info.unit in _POWER_UNITS]
+    return why_no_power(root, sensor_infos(root))
+
+
+def why_no_power(root: Path, found: Sequence[SensorInfo]) -> str | None:
+    """:func:`power_unavailable_reason` of sensors that were found already."""
+    power = [info for info in found if info.unit in _POWER_UNITS]
     if any(not info.unavailable_reason for info in power):
         return None
     probes, _ = load_probes()

@@ -10,7 +10,8 @@ import numpy as np
 
 from trimtab.measure import accuracy
 from trimtab.measure.accuracy import Array, CannotScore, Outputs
-from trimtab.measure.summarize import figure, unavailable
+from trimtab.measure.summarize import figure
+from trimtab.measure.unavailable import unavailable
 from trimtab.records import Check, MeasurementSettings, Metric
 
 CHECK_NAME = "OUTPUTS_AGREE"

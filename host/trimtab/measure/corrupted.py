@@ -9,7 +9,8 @@ import numpy as np
 from trimtab.measure import accuracy
 from trimtab.measure.accuracy import Array, BoolArray, Outputs
 from trimtab.measure.stats import Interval
-from trimtab.measure.summarize import Scoring, figure, unavailable
+from trimtab.measure.summarize import Scoring, figure
+from trimtab.measure.unavailable import unavailable
 from trimtab.records import CorruptedAccuracy, Metric
 
 Corrupted = Mapping[str, Outputs]

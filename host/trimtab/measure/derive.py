@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from trimtab.measure import accuracy, agreement, stats
 from trimtab.measure.agreement import Reference
-from trimtab.measure.summarize import Scoring, figure, unavailable
+from trimtab.measure.summarize import Scoring, figure
+from trimtab.measure.unavailable import unavailable
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
 from trimtab.records import Check, Metric, RawArm, Result

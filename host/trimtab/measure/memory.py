@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trimtab.measure.unavailable import unavailable
 from trimtab.metrics import METRICS
 from trimtab.records import Metric, RawArm
 
@@ -58,7 +59,7 @@ def _read(raw: RawArm, name: str, key: str, otherwise: str) -> Metric:
 def _difference(name: str, whole: Metric, part: Metric) -> Metric:
     for metric in (whole, part):
         if metric.value is None:
-            return _unavailable(name, metric.reason or _NOT_TOLD)
+            return unavailable(name, metric.reason or _NOT_TOLD)
     assert whole.value is not None  # noqa: S101 - both are there, see above
     assert part.value is not None  # noqa: S101
     return Metric(max(whole.value - part.value, 0.0), METRICS[name].unit, "derived")
@@ -67,12 +68,8 @@ def _difference(name: str, whole: Metric, part: Metric) -> Metric:
 def _absent(raw: RawArm, name: str, otherwise: str) -> Metric:
     """With the device's own reason for this figure, else for all of them."""
     reason = raw.unavailable.get(name) or raw.unavailable.get("memory") or otherwise
-    return _unavailable(name, reason)
+    return unavailable(name, reason)
 
 
 def _figure(name: str, value: float) -> Metric:
     return Metric(value, METRICS[name].unit, "measured")
-
-
-def _unavailable(name: str, reason: str) -> Metric:
-    return Metric(None, METRICS[name].unit, "unavailable", reason=reason)

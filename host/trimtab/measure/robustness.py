@@ -17,7 +17,8 @@ from trimtab.measure.corrupted import (
     robust_accuracy,
 )
 from trimtab.measure.derive import float_result, judged_by_both, outputs_of
-from trimtab.measure.summarize import Scoring, figure, unavailable
+from trimtab.measure.summarize import Scoring, figure
+from trimtab.measure.unavailable import unavailable
 from trimtab.metrics import METRICS
 from trimtab.records import Check, ClassAccuracy, Metric, Result, Robustness
 

@@ -9,6 +9,7 @@ from trimtab.measure import accuracy, stats, sustained
 from trimtab.measure.energy import energy_checks, energy_figures
 from trimtab.measure.memory import memory_figures
 from trimtab.measure.model_figures import model_figures
+from trimtab.measure.unavailable import unavailable
 from trimtab.measure.validity import judged
 from trimtab.metrics import METRICS
 from trimtab.records import (
@@ -102,10 +103,6 @@ def build_result(  # noqa: PLR0913 - what a result says of where it comes from
         raw=raw,
         power=power or DevicePower(),
     )
-
-
-def unavailable(name: str, reason: str) -> Metric:
-    return Metric(None, METRICS[name].unit, "unavailable", reason=reason)
 
 
 def figure(

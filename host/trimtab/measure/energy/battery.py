@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trimtab.measure.stats import Interval
+from trimtab.measure.unavailable import unavailable
 from trimtab.metrics import METRICS
 from trimtab.records import MeasurementSettings, Metric, Provenance
 
@@ -21,7 +22,7 @@ def battery_figures(
 ) -> dict[str, Metric]:
     """``figures``: energy_mj and power_mean_w."""
     if battery_wh is None:
-        return {name: _unavailable(name, NO_BATTERY) for name in (HOURS, SHARE)}
+        return {name: unavailable(name, NO_BATTERY) for name in (HOURS, SHARE)}
     return {
         HOURS: _hours(figures["power_mean_w"], battery_wh, settings),
         SHARE: _share(figures["energy_mj"], battery_wh),
@@ -32,9 +33,9 @@ def _hours(power: Metric, battery_wh: float, settings: MeasurementSettings) -> M
     """At the power that was measured, which is a device's in use only at a rate or under a load
     that was kept up until the device was warm."""
     if settings.rate_hz is None and settings.sustain_s is None:
-        return _unavailable(HOURS, BACK_TO_BACK)
+        return unavailable(HOURS, BACK_TO_BACK)
     if power.value is None:
-        return _unavailable(HOURS, power.reason or "the power is not known")
+        return unavailable(HOURS, power.reason or "the power is not known")
     ci95 = None
     if power.ci95 is not None and power.ci95[0] > 0:
         ci95 = (battery_wh / power.ci95[1], battery_wh / power.ci95[0])
@@ -44,7 +45,7 @@ def _hours(power: Metric, battery_wh: float, settings: MeasurementSettings) -> M
 def _share(energy: Metric, battery_wh: float) -> Metric:
     """1000 inferences of x mJ take x J."""
     if energy.value is None:
-        return _unavailable(SHARE, energy.reason or "the energy is not known")
+        return unavailable(SHARE, energy.reason or "the energy is not known")
     joules = battery_wh * _J_PER_WH
     ci95 = (energy.ci95[0] / joules, energy.ci95[1] / joules) if energy.ci95 else None
     return _figure(SHARE, energy.value / joules, ci95, energy)
@@ -53,7 +54,3 @@ def _share(energy: Metric, battery_wh: float) -> Metric:
 def _figure(name: str, value: float, ci95: Interval | None, source: Metric) -> Metric:
     provenance: Provenance = "estimated" if source.provenance == "estimated" else "derived"
     return Metric(value, METRICS[name].unit, provenance, ci95)
-
-
-def _unavailable(name: str, reason: str) -> Metric:
-    return Metric(None, METRICS[name].unit, "unavailable", reason=reason)

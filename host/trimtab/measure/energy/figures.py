@@ -12,6 +12,7 @@ from trimtab.measure.energy.over_repeats import arithmetic, geometric
 from trimtab.measure.energy.power_model import estimated_energy
 from trimtab.measure.energy.uncertain import Uncertain
 from trimtab.measure.stats import Interval, TooFewSamples, over_repeats
+from trimtab.measure.unavailable import unavailable
 from trimtab.metrics import METRICS
 from trimtab.records import DevicePower, MeasurementSettings, Metric, PowerModel, RawArm
 
@@ -41,7 +42,7 @@ def _measured(repeats: Sequence[RepeatEnergy]) -> dict[str, Metric]:
     idle = [each.idle.power_w for each in repeats if each.idle is not None]
     if len(net) < len(repeats) or len(idle) < len(repeats):
         reason = next(each.no_idle for each in repeats if each.no_idle)
-        return figures | {name: _unavailable(name, reason) for name in (NET, IDLE)}
+        return figures | {name: unavailable(name, reason) for name in (NET, IDLE)}
     return figures | {
         NET: _figure(NET, arithmetic, net),
         IDLE: _figure(IDLE, geometric, idle),
@@ -56,12 +57,12 @@ def _figure(name: str, centre: _Centre, repeats: Sequence[Uncertain]) -> Metric:
 def _without_sensor(raw: RawArm, otherwise: str, model: PowerModel | None) -> dict[str, Metric]:
     reasons = {name: _reason(raw, name, otherwise) for name in _NAMES}
     if model is None:
-        return {name: _unavailable(name, reason) for name, reason in reasons.items()}
+        return {name: unavailable(name, reason) for name, reason in reasons.items()}
     try:
         repeats = estimated_energy(raw, model)
     except NoEnergy as missing:
         return {
-            name: _unavailable(name, f"{reason}; no estimate either: {missing}")
+            name: unavailable(name, f"{reason}; no estimate either: {missing}")
             for name, reason in reasons.items()
         }
     values = {
@@ -78,7 +79,7 @@ def _estimate(name: str, repeats: Sequence[float], reason: str) -> Metric:
     knows."""
     found = over_repeats(repeats)
     if isinstance(found, TooFewSamples):
-        return _unavailable(name, str(found))
+        return unavailable(name, str(found))
     why = f"not measured: {reason}"
     return Metric(found.value, METRICS[name].unit, "estimated", reason=why)
 
@@ -88,7 +89,3 @@ def _reason(raw: RawArm, name: str, otherwise: str) -> str:
     family = name.split("_")[0]
     told = (raw.unavailable.get(each) for each in (name, family, GROSS, "energy"))
     return next(filter(None, told), None) or otherwise
-
-
-def _unavailable(name: str, reason: str) -> Metric:
-    return Metric(None, METRICS[name].unit, "unavailable", reason=reason)
