@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import socket
-import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,9 +19,6 @@ from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.collection import Collector
 from trimtab_agent.config import (
     MEGABYTE,
-    ConfigError,
-    ListenAddress,
-    LoopbackAddress,
     Settings,
     StateLock,
 )
@@ -36,6 +29,7 @@ from trimtab_agent.job_queue import JobQueue
 from trimtab_agent.job_runner import JobRunner
 from trimtab_agent.job_store import JobStore
 from trimtab_agent.jobs import Jobs
+from trimtab_agent.listening import bound
 from trimtab_agent.power.meter import PowerMeter
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.servicers.artifact import ArtifactServicer
@@ -120,7 +114,7 @@ async def _running(settings: Settings) -> AsyncIterator[str]:
     parts = build_parts(settings)
     server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=_CHANNEL_OPTIONS)
     health = await _add_services(server, parts)
-    with _bound(server, settings.listen) as address:
+    with bound(server, settings.listen) as address:
         await parts.jobs.start()
         await server.start()
         parts.inventory.start()
@@ -147,56 +141,6 @@ async def _add_services(server: grpc.aio.Server, parts: Parts) -> health_aio.Hea
     for service in _SERVICES:
         await health.set(service, health_pb2.HealthCheckResponse.SERVING)
     return health
-
-
-@contextlib.contextmanager
-def _bound(server: grpc.aio.Server, listen: ListenAddress) -> Iterator[str]:
-    if isinstance(listen, LoopbackAddress):
-        yield str(LoopbackAddress(listen.host, _bind(server, str(listen), listen)))
-        return
-    _make_way(listen.path)
-    before = os.umask(0o177)  # the socket is its owner's alone, from its first moment on
-    try:
-        _bind(server, str(listen), listen)
-    finally:
-        os.umask(before)
-    try:
-        yield str(listen)
-    finally:
-        listen.path.unlink(missing_ok=True)
-
-
-def _bind(server: grpc.aio.Server, address: str, listen: ListenAddress) -> int:
-    try:
-        port: int = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"cannot listen on {listen}: it is in use, or not allowed; choose another --listen"
-        ) from error
-    return port
-
-
-def _make_way(path: Path) -> None:
-    """Make the socket's folder, and remove a socket that nobody listens on.
-
-    Raises ConfigError where somebody does, or something else lies there.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(f"cannot listen on unix:{path}: {error.strerror}") from error
-    if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"cannot listen on unix:{path}: a file that is no socket lies there")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            path.unlink()
-            return
-    raise ConfigError(f"cannot listen on unix:{path}: another process listens there already")
 
 
 def _stop_on_signals(stopped: asyncio.Future[int]) -> None:

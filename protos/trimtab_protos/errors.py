@@ -160,6 +160,30 @@ class NotServed(TrimtabError):
     help = "a newer agent may serve it: upgrade trimtab-agent on the device"
 
 
+class RateLimited(TrimtabError):
+    reason = "RATE_LIMITED"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    help = "ask less often: wait for retry_after_s, then try again"
+
+
+class RoleInsufficient(TrimtabError):
+    reason = "ROLE_INSUFFICIENT"
+    code = grpc.StatusCode.PERMISSION_DENIED
+    help = "use an operator's identity; a viewer may look, and no more"
+
+
+class IdentityRefused(TrimtabError):
+    reason = "IDENTITY_REFUSED"
+    code = grpc.StatusCode.UNAUTHENTICATED
+    help = "ask whoever keeps the fleet's authority for an identity that is valid"
+
+
+class IdentityInvalid(TrimtabError):
+    reason = "IDENTITY_INVALID"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    help = "make it with this fleet's authority: trimtab fleet rotate, trimtab fleet revoke"
+
+
 CATALOGUE: dict[str, type[TrimtabError]] = {
     cls.reason: cls
     for cls in (
@@ -183,6 +207,10 @@ CATALOGUE: dict[str, type[TrimtabError]] = {
         LeaseHeld,
         LeaseExpired,
         NotServed,
+        RateLimited,
+        RoleInsufficient,
+        IdentityRefused,
+        IdentityInvalid,
     )
 }
 

@@ -36,6 +36,9 @@ class DeviceServicer(device_pb2_grpc.DeviceServiceServicer):
     async def ReleaseLease(self, request: Any, context: Any) -> NoReturn:  # noqa: N802
         raise _no_leases()
 
+    async def GetDeviceStatus(self, request: Any, context: Any) -> NoReturn:  # noqa: N802
+        raise NotServed("this agent does not tell what it is doing yet")
+
     async def WatchTelemetry(  # noqa: N802
         self, request: device_pb2.WatchTelemetryRequest, context: Any
     ) -> AsyncIterator[device_pb2.WatchTelemetryResponse]:

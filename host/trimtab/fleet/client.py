@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import grpc.aio
 from trimtab_protos.digest import Digest
@@ -19,6 +19,7 @@ from trimtab_protos.v1 import (
 )
 
 from trimtab.fleet import convert
+from trimtab.fleet.channel import open_channel
 from trimtab.fleet.errors import translated
 from trimtab.fleet.jobs import DeviceInfo, JobRequest, JobUpdate
 
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 
 _DEADLINE_S = 20.0
 _CHUNK_BYTES = 1 << 20
-_MESSAGE_LIMIT = 32 << 20
-_OPTIONS: tuple[tuple[str, Any], ...] = (
-    # A proxy variable in the environment must not break boards on the local network.
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
-    ("grpc.max_send_message_length", _MESSAGE_LIMIT),
-    # Survives NATs that forget idle connections, and notices a dead board.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-)
 
 
 class AgentClient:
@@ -46,7 +37,7 @@ class AgentClient:
 
     def __init__(self, device: str, address: str) -> None:
         self.device = device
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._channel = open_channel(address)
         # The stubs' types tell the asynchronous ones apart, the constructors do not.
         self._devices = cast("_Devices", device_pb2_grpc.DeviceServiceStub(self._channel))
         self._artifacts = cast("_Artifacts", artifact_pb2_grpc.ArtifactServiceStub(self._channel))
@@ -64,6 +55,11 @@ class AgentClient:
         traceback: TracebackType | None,
     ) -> None:
         await self._channel.close()
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        """For the stubs of services that this class does not know."""
+        return self._channel
 
     async def device_info(self, deadline_s: float = _DEADLINE_S) -> DeviceInfo:
         with translated(self.device):

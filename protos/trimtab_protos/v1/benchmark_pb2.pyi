@@ -448,6 +448,8 @@ class MeasurementPolicy(google.protobuf.message.Message):
     PERCENTILE_SAMPLE_COUNT_FIELD_NUMBER: builtins.int
     MAX_RETRIES_FIELD_NUMBER: builtins.int
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: builtins.int
+    JOB_TIMEOUT_FIELD_NUMBER: builtins.int
+    HEALTH_GATE_FIELD_NUMBER: builtins.int
     min_sample_count: builtins.int
     target_precision: builtins.float
     """A pilot sets the count for this relative half-width, then it is fixed."""
@@ -484,6 +486,14 @@ class MeasurementPolicy(google.protobuf.message.Message):
 
     @property
     def max_warmup_duration(self) -> google.protobuf.duration_pb2.Duration: ...
+    @property
+    def job_timeout(self) -> google.protobuf.duration_pb2.Duration:
+        """The whole job from its start, waiting for its turn not counted: beyond it the job ends FAILED
+        with class "resources", and what its arms had finished stays. Zero: no limit.
+        """
+
+    @property
+    def health_gate(self) -> global___HealthGate: ...
     def __init__(
         self,
         *,
@@ -501,11 +511,42 @@ class MeasurementPolicy(google.protobuf.message.Message):
         percentile_sample_count: builtins.int = ...,
         max_retries: builtins.int = ...,
         memory_limit_bytes: builtins.int = ...,
+        job_timeout: google.protobuf.duration_pb2.Duration | None = ...,
+        health_gate: global___HealthGate | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "max_duration", b"max_duration", "max_warmup_duration", b"max_warmup_duration", "min_duration", b"min_duration", "process_timeout", b"process_timeout", "warmup_duration", b"warmup_duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "max_duration", b"max_duration", "max_retries", b"max_retries", "max_start_temperature_celsius", b"max_start_temperature_celsius", "max_warmup_duration", b"max_warmup_duration", "memory_limit_bytes", b"memory_limit_bytes", "min_duration", b"min_duration", "min_sample_count", b"min_sample_count", "min_warmup_count", b"min_warmup_count", "percentile_sample_count", b"percentile_sample_count", "process_timeout", b"process_timeout", "steady_tolerance", b"steady_tolerance", "target_precision", b"target_precision", "warmup_duration", b"warmup_duration"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "health_gate", b"health_gate", "job_timeout", b"job_timeout", "max_duration", b"max_duration", "max_warmup_duration", b"max_warmup_duration", "min_duration", b"min_duration", "process_timeout", b"process_timeout", "warmup_duration", b"warmup_duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cooldown_timeout", b"cooldown_timeout", "health_gate", b"health_gate", "job_timeout", b"job_timeout", "max_duration", b"max_duration", "max_retries", b"max_retries", "max_start_temperature_celsius", b"max_start_temperature_celsius", "max_warmup_duration", b"max_warmup_duration", "memory_limit_bytes", b"memory_limit_bytes", "min_duration", b"min_duration", "min_sample_count", b"min_sample_count", "min_warmup_count", b"min_warmup_count", "percentile_sample_count", b"percentile_sample_count", "process_timeout", b"process_timeout", "steady_tolerance", b"steady_tolerance", "target_precision", b"target_precision", "warmup_duration", b"warmup_duration"]) -> None: ...
 
 global___MeasurementPolicy = MeasurementPolicy
+
+@typing.final
+class HealthGate(google.protobuf.message.Message):
+    """What must be true of the device when the job's turn comes; else it ends FAILED with class
+    "device" before anything is run. Zero: not asked. What a device cannot tell does not fail it, and
+    stands in the job's log.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MIN_DISK_FREE_BYTES_FIELD_NUMBER: builtins.int
+    MIN_MEMORY_AVAILABLE_BYTES_FIELD_NUMBER: builtins.int
+    MIN_BATTERY_PERCENT_FIELD_NUMBER: builtins.int
+    MAX_TEMPERATURE_CELSIUS_FIELD_NUMBER: builtins.int
+    min_disk_free_bytes: builtins.int
+    min_memory_available_bytes: builtins.int
+    min_battery_percent: builtins.float
+    max_temperature_celsius: builtins.float
+    def __init__(
+        self,
+        *,
+        min_disk_free_bytes: builtins.int = ...,
+        min_memory_available_bytes: builtins.int = ...,
+        min_battery_percent: builtins.float = ...,
+        max_temperature_celsius: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_temperature_celsius", b"max_temperature_celsius", "min_battery_percent", b"min_battery_percent", "min_disk_free_bytes", b"min_disk_free_bytes", "min_memory_available_bytes", b"min_memory_available_bytes"]) -> None: ...
+
+global___HealthGate = HealthGate
 
 @typing.final
 class Job(google.protobuf.message.Message):
@@ -549,12 +590,18 @@ class Job(google.protobuf.message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ACKNOWLEDGED_FIELD_NUMBER: builtins.int
+    HOLDER_FIELD_NUMBER: builtins.int
+    QUEUE_POSITION_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     state: global___Job.State.ValueType
     """SUCCEEDED when at least one arm has a result; each failed arm says so itself."""
     last_sequence: builtins.int
     request_id: builtins.str
     acknowledged: builtins.bool
+    holder: builtins.str
+    """Who submitted it, as in Lease."""
+    queue_position: builtins.int
+    """While PENDING: how many jobs and leases come before it."""
     @property
     def spec(self) -> global___BenchmarkSpec: ...
     @property
@@ -581,9 +628,11 @@ class Job(google.protobuf.message.Message):
         last_sequence: builtins.int = ...,
         request_id: builtins.str = ...,
         acknowledged: builtins.bool = ...,
+        holder: builtins.str = ...,
+        queue_position: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "result", b"result", "spec", b"spec", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acknowledged", b"acknowledged", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "last_sequence", b"last_sequence", "request_id", b"request_id", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acknowledged", b"acknowledged", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "holder", b"holder", "job_id", b"job_id", "last_sequence", b"last_sequence", "queue_position", b"queue_position", "request_id", b"request_id", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state"]) -> None: ...
 
 global___Job = Job
 
@@ -1171,8 +1220,12 @@ class SubmitJobRequest(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     LEASE_ID_FIELD_NUMBER: builtins.int
     SPEC_FIELD_NUMBER: builtins.int
+    HOLDER_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     lease_id: builtins.str
+    """Empty: without a lease; the job then runs when nobody holds one, holders in turns."""
+    holder: builtins.str
+    """Of jobs without a lease: who submits it, for fair turns."""
     @property
     def spec(self) -> global___BenchmarkSpec: ...
     def __init__(
@@ -1181,9 +1234,10 @@ class SubmitJobRequest(google.protobuf.message.Message):
         request_id: builtins.str = ...,
         lease_id: builtins.str = ...,
         spec: global___BenchmarkSpec | None = ...,
+        holder: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["spec", b"spec"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["lease_id", b"lease_id", "request_id", b"request_id", "spec", b"spec"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["holder", b"holder", "lease_id", b"lease_id", "request_id", b"request_id", "spec", b"spec"]) -> None: ...
 
 global___SubmitJobRequest = SubmitJobRequest
 

@@ -340,6 +340,95 @@ class Lease(google.protobuf.message.Message):
 global___Lease = Lease
 
 @typing.final
+class DeviceStatus(google.protobuf.message.Message):
+    """What the device is doing now. Names of holders are what they call themselves; where the agent
+    knows who is connected, "NAME (as CERTIFICATE_NAME)".
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: builtins.int
+    WAITING_HOLDERS_FIELD_NUMBER: builtins.int
+    JOBS_FIELD_NUMBER: builtins.int
+    AGENT_UPTIME_FIELD_NUMBER: builtins.int
+    ARTIFACT_BYTES_FIELD_NUMBER: builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: builtins.int
+    UNACKNOWLEDGED_JOB_COUNT_FIELD_NUMBER: builtins.int
+    AGENT_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    AGENT_OPEN_FILES_FIELD_NUMBER: builtins.int
+    artifact_bytes: builtins.int
+    disk_free_bytes: builtins.int
+    unacknowledged_job_count: builtins.int
+    """Results that nobody has acknowledged yet."""
+    agent_memory_bytes: builtins.int
+    """Resident memory and open files of the agent itself."""
+    agent_open_files: builtins.int
+    @property
+    def lease(self) -> global___Lease:
+        """Absent: nobody holds it. Its lease_id is not told."""
+
+    @property
+    def waiting_holders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those who wait for the lease, the next one first."""
+
+    @property
+    def jobs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___JobSummary]:
+        """The one that runs first, then those that wait."""
+
+    @property
+    def agent_uptime(self) -> google.protobuf.duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        lease: global___Lease | None = ...,
+        waiting_holders: collections.abc.Iterable[builtins.str] | None = ...,
+        jobs: collections.abc.Iterable[global___JobSummary] | None = ...,
+        agent_uptime: google.protobuf.duration_pb2.Duration | None = ...,
+        artifact_bytes: builtins.int = ...,
+        disk_free_bytes: builtins.int = ...,
+        unacknowledged_job_count: builtins.int = ...,
+        agent_memory_bytes: builtins.int = ...,
+        agent_open_files: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["agent_uptime", b"agent_uptime", "lease", b"lease"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["agent_memory_bytes", b"agent_memory_bytes", "agent_open_files", b"agent_open_files", "agent_uptime", b"agent_uptime", "artifact_bytes", b"artifact_bytes", "disk_free_bytes", b"disk_free_bytes", "jobs", b"jobs", "lease", b"lease", "unacknowledged_job_count", b"unacknowledged_job_count", "waiting_holders", b"waiting_holders"]) -> None: ...
+
+global___DeviceStatus = DeviceStatus
+
+@typing.final
+class JobSummary(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    HOLDER_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    ARM_FIELD_NUMBER: builtins.int
+    REPEAT_INDEX_FIELD_NUMBER: builtins.int
+    RUNNING_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    holder: builtins.str
+    state: builtins.str
+    """As Job.State's names without their prefix, in small letters: "measuring"."""
+    arm: builtins.str
+    repeat_index: builtins.int
+    @property
+    def running(self) -> google.protobuf.duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        holder: builtins.str = ...,
+        state: builtins.str = ...,
+        arm: builtins.str = ...,
+        repeat_index: builtins.int = ...,
+        running: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["running", b"running"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["arm", b"arm", "holder", b"holder", "job_id", b"job_id", "repeat_index", b"repeat_index", "running", b"running", "state", b"state"]) -> None: ...
+
+global___JobSummary = JobSummary
+
+@typing.final
 class GetDeviceInfoRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -513,3 +602,30 @@ class WatchTelemetryResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["boot_time_ns", b"boot_time_ns", "sensor", b"sensor", "value", b"value"]) -> None: ...
 
 global___WatchTelemetryResponse = WatchTelemetryResponse
+
+@typing.final
+class GetDeviceStatusRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___GetDeviceStatusRequest = GetDeviceStatusRequest
+
+@typing.final
+class GetDeviceStatusResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: builtins.int
+    @property
+    def status(self) -> global___DeviceStatus: ...
+    def __init__(
+        self,
+        *,
+        status: global___DeviceStatus | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["status", b"status"]) -> None: ...
+
+global___GetDeviceStatusResponse = GetDeviceStatusResponse

@@ -60,6 +60,11 @@ class DeviceServiceStub(object):
                 request_serializer=trimtab__protos_dot_v1_dot_device__pb2.WatchTelemetryRequest.SerializeToString,
                 response_deserializer=trimtab__protos_dot_v1_dot_device__pb2.WatchTelemetryResponse.FromString,
                 _registered_method=True)
+        self.GetDeviceStatus = channel.unary_unary(
+                '/trimtab.v1.DeviceService/GetDeviceStatus',
+                request_serializer=trimtab__protos_dot_v1_dot_device__pb2.GetDeviceStatusRequest.SerializeToString,
+                response_deserializer=trimtab__protos_dot_v1_dot_device__pb2.GetDeviceStatusResponse.FromString,
+                _registered_method=True)
 
 
 class DeviceServiceServicer(object):
@@ -74,9 +79,12 @@ class DeviceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AcquireLease(self, request, context):
-        """Takes the device exclusively. Repeating a request_id returns the same lease.
+        """Takes the device exclusively. Repeating a request_id returns the same lease, or keeps the
+        place in the queue: leases are given in the order in which they were first asked for, and who
+        does not ask again within 15 s loses the place.
 
-        Errors: FAILED_PRECONDITION/LEASE_HELD with the holder in ErrorInfo.metadata,
+        Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
+        ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
         UNIMPLEMENTED/NOT_SERVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -112,6 +120,13 @@ class DeviceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDeviceStatus(self, request, context):
+        """What the device is doing, who holds it and who waits. Cheap; no lease needed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeviceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +154,11 @@ def add_DeviceServiceServicer_to_server(servicer, server):
                     servicer.WatchTelemetry,
                     request_deserializer=trimtab__protos_dot_v1_dot_device__pb2.WatchTelemetryRequest.FromString,
                     response_serializer=trimtab__protos_dot_v1_dot_device__pb2.WatchTelemetryResponse.SerializeToString,
+            ),
+            'GetDeviceStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeviceStatus,
+                    request_deserializer=trimtab__protos_dot_v1_dot_device__pb2.GetDeviceStatusRequest.FromString,
+                    response_serializer=trimtab__protos_dot_v1_dot_device__pb2.GetDeviceStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -277,6 +297,33 @@ class DeviceService(object):
             '/trimtab.v1.DeviceService/WatchTelemetry',
             trimtab__protos_dot_v1_dot_device__pb2.WatchTelemetryRequest.SerializeToString,
             trimtab__protos_dot_v1_dot_device__pb2.WatchTelemetryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeviceStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trimtab.v1.DeviceService/GetDeviceStatus',
+            trimtab__protos_dot_v1_dot_device__pb2.GetDeviceStatusRequest.SerializeToString,
+            trimtab__protos_dot_v1_dot_device__pb2.GetDeviceStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

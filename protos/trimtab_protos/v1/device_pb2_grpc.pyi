@@ -31,9 +31,12 @@ class DeviceServiceStub:
         trimtab_protos.v1.device_pb2.AcquireLeaseRequest,
         trimtab_protos.v1.device_pb2.AcquireLeaseResponse,
     ]
-    """Takes the device exclusively. Repeating a request_id returns the same lease.
+    """Takes the device exclusively. Repeating a request_id returns the same lease, or keeps the
+    place in the queue: leases are given in the order in which they were first asked for, and who
+    does not ask again within 15 s loses the place.
 
-    Errors: FAILED_PRECONDITION/LEASE_HELD with the holder in ErrorInfo.metadata,
+    Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
+    ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
     UNIMPLEMENTED/NOT_SERVED.
     """
 
@@ -66,6 +69,12 @@ class DeviceServiceStub:
     Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
     """
 
+    GetDeviceStatus: grpc.UnaryUnaryMultiCallable[
+        trimtab_protos.v1.device_pb2.GetDeviceStatusRequest,
+        trimtab_protos.v1.device_pb2.GetDeviceStatusResponse,
+    ]
+    """What the device is doing, who holds it and who waits. Cheap; no lease needed."""
+
 class DeviceServiceAsyncStub:
     """Describes the device and who holds it. Served by the agent."""
 
@@ -79,9 +88,12 @@ class DeviceServiceAsyncStub:
         trimtab_protos.v1.device_pb2.AcquireLeaseRequest,
         trimtab_protos.v1.device_pb2.AcquireLeaseResponse,
     ]
-    """Takes the device exclusively. Repeating a request_id returns the same lease.
+    """Takes the device exclusively. Repeating a request_id returns the same lease, or keeps the
+    place in the queue: leases are given in the order in which they were first asked for, and who
+    does not ask again within 15 s loses the place.
 
-    Errors: FAILED_PRECONDITION/LEASE_HELD with the holder in ErrorInfo.metadata,
+    Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
+    ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
     UNIMPLEMENTED/NOT_SERVED.
     """
 
@@ -114,6 +126,12 @@ class DeviceServiceAsyncStub:
     Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
     """
 
+    GetDeviceStatus: grpc.aio.UnaryUnaryMultiCallable[
+        trimtab_protos.v1.device_pb2.GetDeviceStatusRequest,
+        trimtab_protos.v1.device_pb2.GetDeviceStatusResponse,
+    ]
+    """What the device is doing, who holds it and who waits. Cheap; no lease needed."""
+
 class DeviceServiceServicer(metaclass=abc.ABCMeta):
     """Describes the device and who holds it. Served by the agent."""
 
@@ -131,9 +149,12 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
         request: trimtab_protos.v1.device_pb2.AcquireLeaseRequest,
         context: _ServicerContext,
     ) -> typing.Union[trimtab_protos.v1.device_pb2.AcquireLeaseResponse, collections.abc.Awaitable[trimtab_protos.v1.device_pb2.AcquireLeaseResponse]]:
-        """Takes the device exclusively. Repeating a request_id returns the same lease.
+        """Takes the device exclusively. Repeating a request_id returns the same lease, or keeps the
+        place in the queue: leases are given in the order in which they were first asked for, and who
+        does not ask again within 15 s loses the place.
 
-        Errors: FAILED_PRECONDITION/LEASE_HELD with the holder in ErrorInfo.metadata,
+        Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
+        ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
         UNIMPLEMENTED/NOT_SERVED.
         """
 
@@ -171,5 +192,13 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
 
         Errors: INVALID_ARGUMENT/SPEC_INVALID for names that are none of these.
         """
+
+    @abc.abstractmethod
+    def GetDeviceStatus(
+        self,
+        request: trimtab_protos.v1.device_pb2.GetDeviceStatusRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trimtab_protos.v1.device_pb2.GetDeviceStatusResponse, collections.abc.Awaitable[trimtab_protos.v1.device_pb2.GetDeviceStatusResponse]]:
+        """What the device is doing, who holds it and who waits. Cheap; no lease needed."""
 
 def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,22 @@
+"""The connection to one agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc.aio
+
+_MESSAGE_LIMIT = 32 << 20
+_OPTIONS: tuple[tuple[str, Any], ...] = (
+    # A proxy variable in the environment must not break boards on the local network.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", _MESSAGE_LIMIT),
+    # Survives NATs that forget idle connections, and notices a dead board.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+def open_channel(address: str) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(address, options=_OPTIONS)
