@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trimtab_protos.errors import Failure, TrimtabError
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.collect import failed_arm
-from trimtab.fleet.dispatch import Measured, Workload, measure_on
+from trimtab.fleet.dispatch import Measured, Rules, Workload, measure_on
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
-from trimtab.fleet.progress import OnProgress, Progress
+from trimtab.fleet.ledger import RunLedger
+from trimtab.fleet.progress import OnProgress, Progress, shows_telemetry
+from trimtab.fleet.telemetry import live_period_s
 from trimtab.measure.accuracy import MetricFunction
 from trimtab.measure.agreement import Reference
 from trimtab.measure.derive import with_derived
@@ -30,7 +32,11 @@ OnResults = Callable[[Sequence[Result]], None]
 
 @dataclass(frozen=True)
 class Campaign:
-    """What to measure where. ``state`` is the folder of the local agent."""
+    """What to measure where. ``state`` is the folder of the local agent.
+
+    ``ledger`` None: one in the scratch folder, which nobody goes on with. ``deadline_s``: of all of
+    it together, None: none.
+    """
 
     devices: tuple[InventoryDevice, ...]
     candidates: tuple[Candidate, ...]
@@ -43,6 +49,9 @@ class Campaign:
     metric: MetricFunction | None = None
     profile: bool = False
     reference: Reference | None = None
+    ledger: RunLedger | None = None
+    rules: Rules = field(default_factory=Rules)
+    deadline_s: float | None = None
 
 
 async def measure_fleet(
@@ -53,38 +62,57 @@ async def measure_fleet(
     A device that fails yields failed results; the others go on. Cancelling cancels every job.
     """
 
+    deadline_at = None
+    if campaign.deadline_s is not None:
+        deadline_at = asyncio.get_running_loop().time() + campaign.deadline_s
+    shown = shows_telemetry(on_progress)
+    telemetry_s = live_period_s(len(campaign.devices)) if shown else None
+    kept = campaign.ledger
+    ledger = kept or RunLedger(campaign.scratch / "ledger", durable=False)
+
     async def one(device: InventoryDevice) -> list[Result]:
-        measured = await _measure_device(campaign, device, on_progress)
+        workload = replace(
+            _workload(campaign, ledger), deadline_at=deadline_at, telemetry_s=telemetry_s
+        )
+        measured = await _measure_device(campaign, workload, device, on_progress)
         results = await asyncio.to_thread(_results, campaign, measured)
         on_results(results)
         return results
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(device)) for device in campaign.devices]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(device)) for device in campaign.devices]
+    except ExceptionGroup as group_of_errors:  # one is enough to say: a full disk meets them all
+        raise group_of_errors.exceptions[0] from group_of_errors
+    finally:
+        if kept is None:
+            ledger.close()
     return [result for task in tasks for result in task.result()]
 
 
-async def _measure_device(
-    campaign: Campaign, device: InventoryDevice, on_progress: OnProgress
-) -> list[Measured]:
-    scratch = campaign.scratch / device.name
-    scratch.mkdir(parents=True, exist_ok=True)
-    known: list[DeviceInfo] = []
-
-    def arms(info: DeviceInfo) -> list[ArmRequest]:
-        known.append(info)
-        return plan_arms(campaign.candidates, campaign.choices, info)
-
-    workload = Workload(
-        arms=arms,
+def _workload(campaign: Campaign, ledger: RunLedger) -> Workload:
+    return Workload(
+        arms=lambda info: plan_arms(campaign.candidates, campaign.choices, info),
         evaluation=campaign.evaluation,
         reduction=campaign.reduction,
         inputs=campaign.inputs,
-        scratch=scratch,
+        ledger=ledger,
         profile=campaign.profile,
+        rules=campaign.rules,
     )
+
+
+async def _measure_device(
+    campaign: Campaign, workload: Workload, device: InventoryDevice, on_progress: OnProgress
+) -> list[Measured]:
+    known: list[DeviceInfo] = []
+
+    def arms(info: DeviceInfo) -> Sequence[ArmRequest]:
+        known.append(info)
+        return workload.arms(info)
+
     try:
-        return await measure_on(device, campaign.state, workload, on_progress)
+        return await measure_on(device, campaign.state, replace(workload, arms=arms), on_progress)
     except (DeviceUnreachable, TrimtabError) as error:
         failure = device_failure(error)
     on_progress(Progress(device.name, failure.message, severity="error"))

@@ -14,6 +14,7 @@ from trimtab.fleet.dispatch import Measured, Workload, measure_on
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, BlockSchedule, DeviceInfo
+from trimtab.fleet.ledger import RunLedger
 from trimtab.fleet.progress import OnProgress, Progress
 from trimtab.measure.compare import Comparison, compare
 from trimtab.records import DeviceRef, EvaluationSet, UserError
@@ -47,19 +48,19 @@ async def compare_on_devices(duel: Duel, on_progress: OnProgress) -> list[Compar
 
 
 async def _on_device(duel: Duel, device: InventoryDevice, on_progress: OnProgress) -> Compared:
-    scratch = duel.scratch / device.name
-    scratch.mkdir(parents=True, exist_ok=True)
-
     def arms(info: DeviceInfo) -> list[ArmRequest]:
         return _exactly_two(plan_arms(duel.candidates, duel.choices, info), device.name)
 
-    workload = Workload(arms, None, "none", duel.inputs, scratch, interleaved=duel.schedule)
+    ledger = RunLedger(duel.scratch / device.name, durable=False)
+    workload = Workload(arms, None, "none", duel.inputs, ledger, interleaved=duel.schedule)
     try:
         measured = await measure_on(device, duel.state, workload, on_progress)
     except (DeviceUnreachable, TrimtabError) as error:
         failure = device_failure(error)
     else:
         return Compared(measured[0].device, tuple(measured), _outcome(measured))
+    finally:
+        ledger.close()
     on_progress(Progress(device.name, failure.message, severity="error"))
     return Compared(DeviceRef(device.name, ""), (), failure)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from trimtab.campaign.choice import choose
+from trimtab.campaign.dispatching import rules_of
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.session import local_agent_state, measure_into, select_devices
 from trimtab.campaign.target_device import devices_of
+from trimtab.campaign.unfinished import check_same, plan_of, run_ledger
 from trimtab.campaign.up_to_date import Build, check_build, keep_build, now_ns
 from trimtab.campaign.watching import watched
 from trimtab.export.variants import build_variants
@@ -50,13 +52,19 @@ def build_project(
     say: Callable[[str], None],
     name: str | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
+    dispatch: Mapping[str, Any] = MappingProxyType({}),
 ) -> Built:
-    """``name``: the folder's by default. ``changes`` replace settings of [measure].
+    """``name``: the folder's by default. ``changes`` replace settings of [measure], ``dispatch``
+    those of [dispatch].
 
     Raises UserError for anything wrong in the project or its task file.
     """
     project = load_project(path)
-    project = replace(project, measure=changed(project.measure, changes))
+    project = replace(
+        project,
+        measure=changed(project.measure, changes),
+        dispatch=project.dispatch.model_copy(update=dict(dispatch)),
+    )
     select_devices(project.devices)  # a device that is not there is known before the minutes pass
     task, variants = _build(project, say)
     return Built(name or project.folder.resolve().name, project, task, variants)
@@ -115,24 +123,59 @@ def _load_task(project: Project) -> Task | FileTask:
     return load_file_task(source.path, project.seed, source.evaluation, source.calibration)
 
 
+@dataclass(frozen=True)
+class Finished:
+    """``set_aside``: devices of which something is left undone, with the reason; the run can be
+    gone on with then."""
+
+    run: Run
+    set_aside: Mapping[str, str] = field(default_factory=dict)
+
+
 def run_built(
     built: Built,
     scratch: Path,
     store: RunStore,
     on_progress: OnProgress,
-) -> Run:
-    """Measures, decides, and keeps the run; each device's results as soon as they are there."""
-    project = built.project
-    created = datetime.now(UTC)
-    run = Run(
-        run_id=new_run_id(created),
-        name=built.name,
-        created=created.isoformat(timespec="seconds"),
+    resumed: Mapping[str, Any] | None = None,
+) -> Finished:
+    """Measures, decides, and keeps the run; each device's results as soon as they are there.
+
+    ``resumed``: the plan of an unfinished run to go on with. Raises UserError where the project is
+    no longer what it was then.
+    """
+    run = _begun(built, resumed)
+    campaign = _campaign(built, run, scratch, resumed)
+    plan = plan_of(run, built.project.path, campaign)
+    if resumed is not None:
+        check_same(resumed, plan)
+    with run_ledger(run.run_id) as ledger:
+        if resumed is None:
+            ledger.begin(plan)
+        measured = measure_into(store, run, replace(campaign, ledger=ledger), on_progress)
+        decision = choose(measured, built.project.requirements, built.project.objective)
+        store.set_decision(run.run_id, decision)
+        if not ledger.set_aside:
+            ledger.discard()
+        return Finished(replace(measured, decision=decision), ledger.set_aside)
+
+
+def _begun(built: Built, resumed: Mapping[str, Any] | None) -> Run:
+    now = datetime.now(UTC)
+    told = resumed or {}
+    return Run(
+        run_id=told.get("run_id") or new_run_id(now),
+        name=told.get("name") or built.name,
+        created=told.get("created") or now.isoformat(timespec="seconds"),
         variants=built.variants,
         results=(),
     )
-    campaign = Campaign(
-        devices=select_devices(project.devices),
+
+
+def _campaign(built: Built, run: Run, scratch: Path, resumed: Mapping[str, Any] | None) -> Campaign:
+    project = built.project
+    return Campaign(
+        devices=select_devices(resumed["devices"] if resumed else project.devices),
         candidates=_candidates(built.variants),
         choices=_choices(project),
         scratch=scratch,
@@ -142,11 +185,9 @@ def run_built(
         reduction=project.measure.reduction,
         metric=built.task.metric,
         profile=project.measure.profile,
+        rules=rules_of(project.dispatch, run.run_id),
+        deadline_s=project.dispatch.deadline_s,
     )
-    measured = measure_into(store, run, campaign, on_progress)
-    decision = choose(measured, project.requirements, project.objective)
-    store.set_decision(run.run_id, decision)
-    return replace(measured, decision=decision)
 
 
 def _corruption_plan(project: Project) -> CorruptionPlan:

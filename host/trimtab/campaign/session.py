@@ -40,12 +40,15 @@ def local_agent_state() -> Path:
 
 
 def measure_into(store: RunStore, run: Run, campaign: Campaign, on_progress: OnProgress) -> Run:
-    """Measures, keeping each device's results in the store as soon as they are there."""
-    store.save(run)
+    """Measures, keeping each device's results in the store as soon as they are there.
+
+    Of a run that is gone on with they take the place of those that an earlier process kept.
+    """
+    store.begin(run)
 
     def keep(results: Sequence[Result]) -> None:
-        for result in results:
-            store.add_result(run.run_id, result)
+        if results:
+            store.set_results(run.run_id, results[0].device.name, results)
 
     results = asyncio.run(measure_fleet(campaign, on_progress, keep))
     return replace(run, results=tuple(results))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from trimtab.artifact_files import artifact_from_file
+from trimtab.campaign.dispatching import rules_of
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.interleave import Duel
 from trimtab.campaign.plan import Candidate, Choices
@@ -20,6 +21,7 @@ from trimtab.campaign.session import (
     scratch_folder,
     select_devices,
 )
+from trimtab.cli.dispatching import dispatch_options, take_dispatch
 from trimtab.cli.interleave import for_comparing, run_comparison, say_comparing
 from trimtab.cli.measuring import (
     exit_code,
@@ -45,7 +47,7 @@ from trimtab.cli.options import (
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
 from trimtab.home import store_url
-from trimtab.project import MeasureSettings, changed
+from trimtab.project import DispatchSettings, MeasureSettings, changed
 from trimtab.records import Run, UserError
 from trimtab.store import RunStore, new_run_id
 
@@ -67,6 +69,7 @@ from trimtab.store import RunStore, new_run_id
 @click.option("--compare", is_flag=True, help="Two in turns, block by block: which is faster?")
 @reference_option
 @agreement_options
+@dispatch_options
 @measure_options
 @output_option
 @report_option
@@ -97,6 +100,7 @@ def bench(
       trimtab bench before.onnx after.onnx --compare
     """
     reference, report = measure.pop("reference"), measure.pop("report")
+    dispatch = DispatchSettings().model_copy(update=take_dispatch(measure))
     given = _given(measure)
     _check_limits(given, reference)
     settings = changed(MeasureSettings(), for_comparing(given) if compare else given)
@@ -127,10 +131,11 @@ def bench(
             evaluation=load_evaluation(evaluation, scratch) if evaluation else None,
             inputs=load_inputs(inputs, scratch) if inputs else None,
             profile=settings.profile,
+            deadline_s=dispatch.deadline_s,
         )
         if reference is not None:
             campaign = with_reference(campaign, reference)
-        run = _measure(campaign)
+        run = _measure(campaign, dispatch)
     _print(run, output)
     if report is not None:
         write_page(run, report)
@@ -168,12 +173,13 @@ def _refuse_beside_comparing(settings: MeasureSettings, other: Path | None) -> N
         )
 
 
-def _measure(campaign: Campaign) -> Run:
+def _measure(campaign: Campaign, dispatch: DispatchSettings) -> Run:
     created = datetime.now(UTC)
     name = "bench " + " ".join(candidate.label for candidate in campaign.candidates)
     run = Run(new_run_id(created), name, created.isoformat(timespec="seconds"), (), ())
     with progress_display(progress_console()) as on_progress, RunStore(store_url()) as store:
-        return measure_into(store, run, campaign, on_progress)
+        rules = rules_of(dispatch, run.run_id)
+        return measure_into(store, run, replace(campaign, rules=rules), on_progress)
 
 
 def _existing(path: Path) -> Path:

@@ -47,7 +47,7 @@ def demo(out: Path, output: str, **measure: Any) -> int:
         write_starting_project(folder)
         project = folder / "trimtab.toml"
         built = build_project(project, say, name="demo", changes=overridden(measure))
-        finished = measure_built(built)
+        finished, _ = measure_built(built)
     print_run(finished, output)
     write_page(finished, out / "report.html")
     write_json(finished, out / "run.json")

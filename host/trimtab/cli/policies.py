@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from trimtab.cli.errors import EXIT_DONE
@@ -19,7 +20,7 @@ from trimtab.measure_policies import (
     comparing_fields,
     shown,
 )
-from trimtab.project import MeasureSettings
+from trimtab.project import DispatchSettings, MeasureSettings
 
 _BLOCKS = "max_duration_s"
 _OVERRIDE = (
@@ -48,6 +49,7 @@ def policies(output: str) -> int:
     console.print(_policies_table())
     console.print(_comparing_table())
     console.print(_others_table())
+    console.print(_dispatch_table())
     console.print(_OVERRIDE, markup=False)
     return EXIT_DONE
 
@@ -91,6 +93,13 @@ def _others_table() -> Table:
     for name, default, meaning in _settings():
         if name not in ("policy", *POLICIES[DEFAULT_POLICY]):
             table.add_row(name, shown(default), meaning)
+    return table
+
+
+def _dispatch_table() -> Table:
+    table = Table(escape("[dispatch]"), "default", "what", box=box.SIMPLE_HEAD)
+    for name, field in DispatchSettings.model_fields.items():
+        table.add_row(name, shown(field.default), field.description or "")
     return table
 
 

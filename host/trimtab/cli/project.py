@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from rich.table import Table
 
 from trimtab.campaign.project_run import Built, build_project, compress_project, run_built
 from trimtab.campaign.session import scratch_folder
+from trimtab.campaign.unfinished import find_unfinished
+from trimtab.cli.dispatching import dispatch_options, take_dispatch
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import (
     exit_code,
@@ -33,7 +35,7 @@ from trimtab.cli.options import (
 )
 from trimtab.cli.progress import progress_display
 from trimtab.home import store_url
-from trimtab.records import Run, Variant
+from trimtab.records import Run, UserError, Variant
 from trimtab.store import RunStore
 
 _PROJECT = click.argument(
@@ -43,23 +45,43 @@ _PROJECT = click.argument(
 
 @click.command()
 @_PROJECT
+@click.option("--resume", is_flag=True, help="Go on with this project's newest unfinished run.")
+@click.option("--run", "run_id", metavar="RUN", help="With --resume: that one instead.")
+@dispatch_options
 @measure_options
 @agreement_options
 @output_option
 @report_option
-def run(project: Path, output: str, report: Path | None, **measure: Any) -> int:
+def run(
+    project: Path,
+    output: str,
+    report: Path | None,
+    resume: bool,
+    run_id: str | None,
+    **measure: Any,
+) -> int:
     """Compress, push, measure and decide: the whole project.
+
+    A run that was cut off, by whatever, goes on with --resume: what is measured is collected, and
+    only what was cut off is measured again.
 
     \b
     Examples:
       trimtab run --report report.html
       trimtab run --policy normal --set runtimes=litert --set threads=1,2
+      trimtab run --resume
     """
-    built = build_project(_file(project), say, changes=overridden(measure))
-    finished = measure_built(built)
+    path = _file(project)
+    if run_id is not None and not resume:
+        raise UserError("--run without --resume", "give both, or neither")
+    resumed = find_unfinished(path, run_id) if resume else None
+    dispatch = take_dispatch(measure)
+    built = build_project(path, say, changes=overridden(measure), dispatch=dispatch)
+    finished, set_aside = measure_built(built, resumed)
     print_run(finished, output)
     if report is not None:
         write_page(finished, report)
+    _say_set_aside(set_aside)
     return run_exit_code(finished)
 
 
@@ -89,14 +111,31 @@ def say(text: str) -> None:
     click.echo(f"compress: {text}", err=True)
 
 
-def measure_built(built: Built) -> Run:
+def measure_built(
+    built: Built, resumed: Mapping[str, Any] | None = None
+) -> tuple[Run, Mapping[str, str]]:
+    """The run, and the devices of which something is left undone."""
     say_policy(built.project.measure.base)
+    if resumed is not None:
+        click.echo(f"going on with run {resumed['run_id']}", err=True)
     with (
         scratch_folder() as scratch,
         progress_display(progress_console()) as on_progress,
         RunStore(store_url()) as store,
     ):
-        return run_built(built, scratch, store, on_progress)
+        try:
+            finished = run_built(built, scratch, store, on_progress, resumed)
+        except KeyboardInterrupt:
+            click.echo("what is measured is kept: `trimtab run --resume` goes on", err=True)
+            raise
+    return finished.run, finished.set_aside
+
+
+def _say_set_aside(set_aside: Mapping[str, str]) -> None:
+    for device, reason in set_aside.items():
+        click.echo(f"set aside: {device}: {reason}", err=True)
+    if set_aside:
+        click.echo("  `trimtab run --resume` tries again what is missing", err=True)
 
 
 def print_run(finished: Run, output: str) -> None:

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Column, Table
 
 from trimtab.campaign.choice import choose
+from trimtab.campaign.unfinished import forget, unfinished_runs
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.lineage import print_variants, rebuild, show_lineage
 from trimtab.cli.measuring import (
@@ -48,12 +49,15 @@ def list_runs(output: str) -> int:
     """
     with RunStore(store_url()) as store:
         kept = store.list()
+    unfinished = unfinished_runs()
     if output == "json":
-        rows = [asdict(summary) for summary in kept]
+        rows = [{**asdict(summary), "unfinished": summary.run_id in unfinished} for summary in kept]
         click.echo(json.dumps({"schema": "trimtab.runs/1", "runs": rows}, indent=2, default=str))
         return EXIT_DONE
     run, created = Column("run", no_wrap=True), Column("created (UTC)", no_wrap=True)
-    table = Table(run, created, "name", "devices", "results", "failed", box=box.SIMPLE_HEAD)
+    table = Table(
+        run, created, "name", "devices", "results", "failed", "status", box=box.SIMPLE_HEAD
+    )
     for summary in kept:
         table.add_row(
             summary.run_id,
@@ -62,6 +66,7 @@ def list_runs(output: str) -> int:
             ", ".join(summary.devices),
             str(summary.result_count),
             str(summary.failed_count),
+            "unfinished" if summary.run_id in unfinished else "finished",
         )
     output_console().print(table)
     return EXIT_DONE
@@ -134,6 +139,7 @@ def delete_run(run_id: str) -> int:
     """
     with RunStore(store_url()) as store:
         deleted = store.delete(run_id)
+    forget(deleted)
     click.echo(f"deleted {deleted}", err=True)
     return EXIT_DONE
 

@@ -15,6 +15,8 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     # Survives NATs that forget idle connections, and notices a dead board.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # A job may have nothing to say for minutes: ask on, instead of twice alone.
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc.aio
 from trimtab_protos.digest import Digest
@@ -21,7 +20,7 @@ from trimtab_protos.v1 import (
 from trimtab.fleet import convert
 from trimtab.fleet.channel import open_channel
 from trimtab.fleet.errors import translated
-from trimtab.fleet.jobs import DeviceInfo, JobRequest, JobUpdate
+from trimtab.fleet.jobs import DeviceInfo, JobRequest, JobUpdate, Lease
 
 if TYPE_CHECKING:
     _Devices = device_pb2_grpc.DeviceServiceAsyncStub
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     _Benchmarks = benchmark_pb2_grpc.BenchmarkServiceAsyncStub
 
 _DEADLINE_S = 20.0
-_CHUNK_BYTES = 1 << 20
+_PING_DEADLINE_S = 10.0
 
 
 class AgentClient:
@@ -76,25 +75,6 @@ class AgentClient:
             answer = await self._artifacts.FindMissingArtifacts(request, timeout=_DEADLINE_S)
         return {convert.digest(missing) for missing in answer.missing_digests}
 
-    async def upload(self, path: Path, digest: Digest, chunk_bytes: int) -> None:
-        """Sends what the agent does not have yet of this file, from where it broke off."""
-        with translated(self.device):
-            status = await self._artifacts.GetUploadStatus(
-                artifact_pb2.GetUploadStatusRequest(digest=convert.digest_to_proto(digest)),
-                timeout=_DEADLINE_S,
-            )
-            if status.complete:
-                return
-            size = min(chunk_bytes or _CHUNK_BYTES, _CHUNK_BYTES)
-            await self._artifacts.UploadArtifact(_chunks(path, digest, status.committed_size, size))
-
-    async def download(self, digest: Digest, target: Path) -> None:
-        """Verified by the caller's digest of the finished file."""
-        request = artifact_pb2.DownloadArtifactRequest(digest=convert.digest_to_proto(digest))
-        with translated(self.device), target.open("wb") as file:
-            async for part in self._artifacts.DownloadArtifact(request):
-                file.write(part.data)
-
     async def submit(self, request: JobRequest) -> str:
         """The job's id; the same request_id gives the same job."""
         with translated(self.device):
@@ -103,15 +83,47 @@ class AgentClient:
             )
         return str(answer.job.job_id)
 
-    async def watch(self, job_id: str, after_sequence: int) -> AsyncIterator[JobUpdate]:
+    async def watch(
+        self, job_id: str, after_sequence: int
+    ) -> AsyncIterator[tuple[bytes, JobUpdate]]:
+        """Each event as it came, and what it says."""
         request = benchmark_pb2.WatchJobRequest(job_id=job_id, after_sequence=after_sequence)
         with translated(self.device):
             async for answer in self._benchmarks.WatchJob(request):
-                yield convert.job_update(answer.event)
+                yield answer.event.SerializeToString(), convert.job_update(answer.event)
 
-    async def telemetry(self) -> AsyncIterator[tuple[str, int, float]]:
+    async def ping(self) -> None:
+        """Whether the agent still answers."""
+        check: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
+        with translated(self.device):
+            await check(b"", timeout=_PING_DEADLINE_S)
+
+    async def acquire_lease(self, request_id: str, holder: str, ttl_s: float) -> Lease:
+        """Raises LeaseHeld with holder, remaining_s and position in its metadata."""
+        request = device_pb2.AcquireLeaseRequest(
+            request_id=request_id, holder=holder, ttl=convert.duration_to_proto(ttl_s)
+        )
+        with translated(self.device):
+            answer = await self._devices.AcquireLease(request, timeout=_DEADLINE_S)
+        return convert.lease(answer.lease)
+
+    async def renew_lease(self, lease_id: str, ttl_s: float) -> Lease:
+        """Raises LeaseExpired."""
+        request = device_pb2.RenewLeaseRequest(
+            lease_id=lease_id, ttl=convert.duration_to_proto(ttl_s)
+        )
+        with translated(self.device):
+            answer = await self._devices.RenewLease(request, timeout=_DEADLINE_S)
+        return convert.lease(answer.lease)
+
+    async def release_lease(self, lease_id: str) -> None:
+        request = device_pb2.ReleaseLeaseRequest(lease_id=lease_id)
+        with translated(self.device):
+            await self._devices.ReleaseLease(request, timeout=_DEADLINE_S)
+
+    async def telemetry(self, period_s: float = 1.0) -> AsyncIterator[tuple[str, int, float]]:
         """Name, time on the device's boot clock in nanoseconds, value; until the caller stops."""
-        request = device_pb2.WatchTelemetryRequest()
+        request = device_pb2.WatchTelemetryRequest(period=convert.duration_to_proto(period_s))
         with translated(self.device):
             async for answer in self._devices.WatchTelemetry(request):
                 yield answer.sensor, answer.boot_time_ns, answer.value
@@ -127,24 +139,3 @@ class AgentClient:
             await self._benchmarks.AcknowledgeJob(
                 benchmark_pb2.AcknowledgeJobRequest(job_id=job_id), timeout=_DEADLINE_S
             )
-
-
-def _chunks(
-    path: Path, digest: Digest, offset: int, size: int
-) -> Iterator[artifact_pb2.UploadArtifactRequest]:
-    with path.open("rb") as file:
-        file.seek(offset)
-        first = True
-        while True:
-            data = file.read(size)
-            last = offset + len(data) >= digest.size_bytes or not data
-            yield artifact_pb2.UploadArtifactRequest(
-                digest=convert.digest_to_proto(digest) if first else None,
-                write_offset=offset,
-                data=data,
-                finish_write=last,
-            )
-            if last:
-                return
-            offset += len(data)
-            first = False

@@ -9,7 +9,8 @@ from trimtab_protos.digest import Digest
 from trimtab_protos.errors import Failure, status_to_failure
 from trimtab_protos.v1 import artifact_pb2, benchmark_pb2, device_pb2
 
-from trimtab.fleet.convert_policy import duration_to_proto, policy_to_proto
+from trimtab.fleet.convert_policy import duration_to_proto as duration_to_proto
+from trimtab.fleet.convert_policy import job_policy
 from trimtab.fleet.convert_sensors import readings, sensor_info, window
 from trimtab.fleet.jobs import (
     ArmOutcome,
@@ -17,6 +18,7 @@ from trimtab.fleet.jobs import (
     DeviceInfo,
     JobRequest,
     JobUpdate,
+    Lease,
     RuntimeInfo,
     Samples,
     int64,
@@ -75,6 +77,7 @@ def device_info(message: device_pb2.DeviceInfo) -> DeviceInfo:
         sensors=tuple(sensor_info(sensor) for sensor in message.sensors),
         max_chunk_bytes=message.max_chunk_bytes,
         hardware=dict(message.hardware),
+        features=tuple(message.features),
     )
 
 
@@ -84,13 +87,18 @@ def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
         arms=[_arm(arm) for arm in request.arms],
         inputs=digest_to_proto(request.inputs) if request.inputs else None,
         **_schedule(request),
-        policy=policy_to_proto(settings),
+        policy=job_policy(request),
         input_seed=settings.input_seed,
         evaluation=_evaluation(request),
         profile_operators=request.profile,
     )
     _set_scenario(spec, settings)
-    return benchmark_pb2.SubmitJobRequest(request_id=request.request_id, spec=spec)
+    return benchmark_pb2.SubmitJobRequest(
+        request_id=request.request_id,
+        spec=spec,
+        lease_id=request.lease_id,
+        holder=request.holder,
+    )
 
 
 def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
@@ -124,6 +132,15 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
         common["terminal_state"] = _state(job.state)
         common["failure"] = _failure(job)
     return JobUpdate(**common)
+
+
+def job_update_from_bytes(event: bytes) -> JobUpdate:
+    """Raises google.protobuf.message.DecodeError."""
+    return job_update(benchmark_pb2.JobEvent.FromString(event))
+
+
+def lease(message: device_pb2.Lease) -> Lease:
+    return Lease(message.lease_id, message.holder, message.remaining.ToNanoseconds() / 1e9)
 
 
 def _schedule(request: JobRequest) -> dict[str, Any]:

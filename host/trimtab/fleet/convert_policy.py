@@ -7,6 +7,7 @@ import math
 from google.protobuf.duration_pb2 import Duration
 from trimtab_protos.v1 import benchmark_pb2
 
+from trimtab.fleet.jobs import HealthGate, JobRequest
 from trimtab.measure_policies import samples_for_percentile
 from trimtab.records import MeasurementSettings
 
@@ -33,6 +34,20 @@ def policy_to_proto(settings: MeasurementSettings) -> benchmark_pb2.MeasurementP
     if settings.max_start_temperature_c is not None:
         policy.max_start_temperature_celsius = settings.max_start_temperature_c
         policy.cooldown_timeout.CopyFrom(duration_to_proto(settings.cooldown_timeout_s))
+    return policy
+
+
+def job_policy(request: JobRequest) -> benchmark_pb2.MeasurementPolicy:
+    """The first arm's settings, and what holds for the job as a whole."""
+    policy = policy_to_proto(request.arms[0].settings)
+    if request.timeout_s:
+        policy.job_timeout.CopyFrom(duration_to_proto(request.timeout_s))
+    health = request.health
+    if health != HealthGate():
+        policy.health_gate.min_disk_free_bytes = round(health.min_disk_free_mb * _BYTES_PER_MB)
+        policy.health_gate.min_memory_available_bytes = round(health.min_memory_mb * _BYTES_PER_MB)
+        policy.health_gate.min_battery_percent = health.min_battery_percent
+        policy.health_gate.max_temperature_celsius = health.max_temperature_c
     return policy
 
 

@@ -60,6 +60,7 @@ class DeviceInfo:
     sensors: tuple[SensorInfo, ...]
     max_chunk_bytes: int
     hardware: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -90,8 +91,21 @@ class BlockSchedule:
 
 
 @dataclass(frozen=True)
+class HealthGate:
+    """What must be true of a device when its job's turn comes; 0: not asked."""
+
+    min_disk_free_mb: float = 0.0
+    min_memory_mb: float = 0.0
+    min_battery_percent: float = 0.0
+    max_temperature_c: float = 0.0
+
+
+@dataclass(frozen=True)
 class JobRequest:
-    """All arms share the schedule's settings: those of the first arm count."""
+    """All arms share the schedule's settings: those of the first arm count.
+
+    ``timeout_s`` is of the whole job, 0: none. ``holder`` is who submits it without a lease.
+    """
 
     request_id: str
     arms: tuple[ArmRequest, ...]
@@ -101,6 +115,19 @@ class JobRequest:
     profile: bool = False
     interleaved: BlockSchedule | None = None
     support_check: bool = False
+    lease_id: str = ""
+    holder: str = ""
+    timeout_s: float = 0.0
+    health: HealthGate = field(default_factory=HealthGate)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """``remaining_s`` is by the device's clock, from the moment of its answer."""
+
+    lease_id: str
+    holder: str
+    remaining_s: float
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ async def _ask(client: AgentClient, arms: tuple[ArmRequest, ...], chunk_bytes: i
     request = JobRequest(request_id=uuid.uuid4().hex, arms=arms, support_check=True)
     job_id = await client.submit(request)
     try:
-        async for update in client.watch(job_id, 0):
+        async for _, update in client.watch(job_id, 0):
             heard.take(update)
         await client.acknowledge(job_id)
     except asyncio.CancelledError:

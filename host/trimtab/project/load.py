@@ -76,6 +76,7 @@ def _checked(file: Path, document: dict[str, Any]) -> Project:
         variants=variant_plans(tables.variant, source.default_formats, tables.devices.select),
         devices=tables.devices.select,
         measure=tables.measure,
+        dispatch=tables.dispatch,
         requirements=_within(("require",), lambda: requirements(tables.require)),
         objective=_within(("prefer",), lambda: objective(tables.prefer)),
         opset=tables.export.opset,

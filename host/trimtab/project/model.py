@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trimtab.measure_policies import DEFAULT_POLICY, POLICIES, SUSTAIN_RANGE_S, PolicyName
 from trimtab.plugins import plugin_names
+from trimtab.project.dispatch_settings import DispatchSettings
 from trimtab.project.problem import Problem, unknown
 from trimtab.project.targets import Target
 from trimtab.records import MeasurementSettings, Objective, Requirement
@@ -231,6 +232,7 @@ class ProjectTables(Settings):
     export: ExportSettings = ExportSettings()
     measure: MeasureSettings = MeasureSettings()
     robustness: RobustnessSettings = RobustnessSettings()
+    dispatch: DispatchSettings = DispatchSettings()
     require: dict[str, Bounds] = Field(default_factory=dict)
     prefer: PreferTable = PreferTable()
 
@@ -288,6 +290,7 @@ class Project:
     objective: Objective
     opset: int | None = None
     robustness: RobustnessSettings = field(default_factory=RobustnessSettings)
+    dispatch: DispatchSettings = field(default_factory=DispatchSettings)
 
     @property
     def folder(self) -> Path:

@@ -44,6 +44,7 @@ from trimtab.records import (
 Plain = dict[str, Any]
 _SAMPLE_TYPE = "<i8"
 _READING_TYPE = "<f8"
+_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
 def pack_samples(samples: Int64Array) -> bytes:
@@ -66,6 +67,8 @@ def unpack_readings(blob: bytes) -> Float64Array:
 
 def plain(value: Any) -> Any:
     """Dataclasses as dicts, tuples as lists, paths as strings, all the way down."""
+    if type(value) in _PLAIN_TYPES:  # most of what there is
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -19,13 +19,21 @@ from trimtab.store.codec import plain
 
 def decision_document(decision: Decision, results: Sequence[Result]) -> dict[str, Any]:
     """Raises ValueError where a chosen result is not one of the run's."""
+    of_device: dict[str, list[int]] = {}  # looking through all for each device would be quadratic
+    for position, result in enumerate(results):
+        of_device.setdefault(result.device.name, []).append(position)
+
+    def place(chosen: Result) -> int:
+        positions = of_device.get(chosen.device.name, [])
+        return positions[position_of(chosen, [results[each] for each in positions])]
+
     return {
         "requirements": plain(decision.requirements),
         "objective": plain(decision.objective),
         "devices": [
             {
                 "device": plain(each.device),
-                "chosen": None if each.chosen is None else position_of(each.chosen, results),
+                "chosen": None if each.chosen is None else place(each.chosen),
                 "reason": each.reason,
                 "objective_used": each.objective_used,
                 "not_chosen": plain(each.not_chosen),
@@ -56,8 +64,9 @@ def decision_from(document: dict[str, Any], results: Sequence[Result]) -> Decisi
 
 def position_of(result: Result, results: Sequence[Result]) -> int:
     """Where a result, or the same arm read a second time, stands. Raises ValueError."""
+    wanted = _identity(result)
     for position, other in enumerate(results):
-        if other is result or _identity(other) == _identity(result):
+        if other is result or _identity(other) == wanted:
             return position
     raise ValueError(f"the decision chose {result.label}, which is not among the run's results")
 

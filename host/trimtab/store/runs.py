@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import builtins
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
-from sqlalchemy import case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import case, delete, func, insert, select
+from sqlalchemy.orm import Session, selectinload
 
 from trimtab.records import Decision, Result, Run, UserError
 from trimtab.store.decisions import decision_document
 from trimtab.store.engine import open_engine, translated
 from trimtab.store.recording import same_content
-from trimtab.store.rows import result_row, run_from, run_row
-from trimtab.store.schema import ResultRow, RunRow, VariantRow
+from trimtab.store.rows import insert_results, run_from, run_values, variant_values
+from trimtab.store.schema import RepeatRow, ResultRow, RunRow, VariantRow
 
 _NEWEST_SHOWN = 5
 
@@ -67,28 +67,48 @@ class RunStore:
             if stored is not None:
                 session.delete(stored)
                 session.flush()
-            session.add(run_row(run))
+            _insert_run(session, run)
+
+    def begin(self, run: Run) -> None:
+        """Writes it unless it is there: of a run that is gone on with, what was stored stays."""
+        with self._writing() as session:
+            if session.get(RunRow, run.run_id) is None:
+                _insert_run(session, run)
+
+    def set_results(self, run_id: str, device: str, results: Sequence[Result]) -> None:
+        """All of one device's results in place of those it had, at once; then they are on disk.
+
+        A decision that was made on the others goes.
+        """
+        with self._writing() as session:
+            run = _find(session, run_id)
+            of_device = (ResultRow.run_id == run.run_id) & (ResultRow.device_name == device)
+            session.execute(delete(ResultRow).where(of_device))
+            run.decision = None
+            _append(session, run, results)
 
     def add_result(self, run_id: str, result: Result) -> None:
         """Appends one result; on return it is on disk."""
+        self.add_results(run_id, (result,))
+
+    def add_results(self, run_id: str, results: Sequence[Result]) -> None:
+        """Appends them, all or none; on return they are on disk. One call for what comes at once
+        costs less than one for each."""
         with self._writing() as session:
-            run = _find(session, run_id)
-            last = select(func.max(ResultRow.position)).where(ResultRow.run_id == run.run_id)
-            position = session.scalar(last)
-            row = result_row(result, 0 if position is None else position + 1)
-            row.run_id = run.run_id
-            session.add(row)
+            _append(session, _find(session, run_id), results)
 
     def set_decision(self, run_id: str, decision: Decision) -> None:
         """Raises ValueError where it chooses what is not among the run's results."""
         with self._writing() as session:
             row = _find(session, run_id)
+            _load_at_once(session, row)
             row.decision = decision_document(decision, run_from(row).results)
 
     def load(self, run_id: str) -> Run:
         """With all raw samples; the outputs of accuracy passes are not kept."""
         with self._reading() as session:
             row = _find(session, run_id)
+            _load_at_once(session, row)
             try:
                 return run_from(row)
             except (zlib.error, ValueError, KeyError, TypeError) as error:
@@ -137,6 +157,20 @@ class RunStore:
             yield session
 
 
+def _insert_run(session: Session, run: Run) -> None:
+    session.execute(insert(RunRow), [run_values(run)])
+    variants = variant_values(run)
+    if variants:
+        session.execute(insert(VariantRow), variants)
+    insert_results(session, run.run_id, run.results, 0)
+
+
+def _append(session: Session, run: RunRow, results: Sequence[Result]) -> None:
+    last = select(func.max(ResultRow.position)).where(ResultRow.run_id == run.run_id)
+    position = session.scalar(last)
+    insert_results(session, run.run_id, results, 0 if position is None else position + 1)
+
+
 def _find(session: Session, run_id: str) -> RunRow:
     """By id, or by an unambiguous beginning of one. Raises UserError."""
     exact = session.get(RunRow, run_id)
@@ -152,6 +186,14 @@ def _find(session: Session, run_id: str) -> RunRow:
     newest = session.scalars(newest_first).all()
     listed = f"the newest are {', '.join(newest)}" if newest else "the store holds no run yet"
     raise UserError(f"unknown run {run_id or '(empty)'}", listed)
+
+
+def _load_at_once(session: Session, row: RunRow) -> None:
+    """All that hangs on it in a handful of queries, not some for each result."""
+    results = selectinload(RunRow.results)
+    repeats = results.selectinload(ResultRow.repeats)
+    options = (results.selectinload(ResultRow.metrics), repeats.selectinload(RepeatRow.sensors))
+    session.scalars(select(RunRow).where(RunRow.run_id == row.run_id).options(*options)).all()
 
 
 def _summary(session: Session, row: RunRow) -> RunSummary:

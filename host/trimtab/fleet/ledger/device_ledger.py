@@ -1,0 +1,104 @@
+"""What one device has been given in a run, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Submission:
+    """One job as it was asked for. ``arms`` are keys (see ``dispatch.arm_keys``).
+
+    ``job_id`` empty: the device's answer was not heard. ``collected``: the arms whose outcome
+    counts and whose files are here; None: not at its end yet. ``lost``: why nothing more of it
+    will come.
+    """
+
+    request_id: str
+    arms: tuple[str, ...]
+    job_id: str = ""
+    collected: frozenset[str] | None = None
+    acknowledged: bool = False
+    lost: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.collected is None and not self.lost
+
+
+@dataclass
+class DeviceLedger:
+    """Every ``note_`` is on the disk when it returns. Raises OSError where the disk is full.
+
+    ``set_aside``: why something of the device was left undone by this process.
+    """
+
+    device: str
+    folder: Path
+    write: Callable[[Record], None]
+    device_id: str = ""
+    submissions: dict[str, Submission] = field(default_factory=dict)
+    set_aside: str = ""
+
+    def note_device(self, device_id: str) -> None:
+        self._note("device", device_id=device_id)
+
+    def note_asked(self, request_id: str, arms: Iterable[str]) -> None:
+        self._note("asked", request_id=request_id, arms=list(arms))
+
+    def note_job(self, request_id: str, job_id: str) -> None:
+        self._note("job", request_id=request_id, job_id=job_id)
+
+    def note_collected(self, request_id: str, arms: Iterable[str]) -> None:
+        self._note("collected", request_id=request_id, arms=sorted(arms))
+
+    def note_acknowledged(self, request_id: str) -> None:
+        self._note("acknowledged", request_id=request_id)
+
+    def note_lost(self, request_id: str, reason: str) -> None:
+        self._note("lost", request_id=request_id, reason=reason)
+
+    def open_submissions(self) -> list[Submission]:
+        return [each for each in self.submissions.values() if each.is_open]
+
+    def collected_in(self, arm: str) -> Submission | None:
+        """The submission that holds the arm's outcome."""
+        found = (s for s in self.submissions.values() if s.collected and arm in s.collected)
+        return next(found, None)
+
+    def events_path(self, request_id: str) -> Path:
+        return self.folder / "events" / f"{request_id}.bin"
+
+    def output_path(self, sha256: str, suffix: str) -> Path:
+        return self.folder / "outputs" / f"{sha256}{suffix}"
+
+    def _note(self, kind: str, **fields: Any) -> None:
+        record = {"kind": kind, "device": self.device, **fields}
+        self.write(record)
+        self.take(record)
+
+    def take(self, record: Record) -> None:
+        """One record of this device, now or as it was read again."""
+        kind = record["kind"]
+        if kind == "device":
+            self.device_id = record["device_id"]
+        elif kind == "asked":
+            request_id = record["request_id"]
+            self.submissions[request_id] = Submission(request_id, tuple(record["arms"]))
+        else:
+            self._advance(kind, self.submissions[record["request_id"]], record)
+
+    def _advance(self, kind: str, submission: Submission, record: Record) -> None:
+        if kind == "job":
+            submission.job_id = record["job_id"]
+        elif kind == "collected":
+            submission.collected = frozenset(record["arms"])
+        elif kind == "acknowledged":
+            submission.acknowledged = True
+        elif kind == "lost":
+            submission.lost = record["reason"]

@@ -1,0 +1,142 @@
+"""A run of twelve jobs that is cut off goes on, and measures nothing twice."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from supervised_agents import SupervisedAgent, running_agents, wait_until
+
+Trimtab = Callable[..., subprocess.CompletedProcess[str]]
+PROJECT = """
+[task]
+model = "mnist.onnx"
+[devices]
+select = ["name:b*"]
+[measure]
+runtimes = ["onnxruntime"]
+threads = [1, 2, 3, 4]
+repeats = 1
+min_duration_s = 0.05
+max_duration_s = 0.1
+warmup_s = 0.01
+max_warmup_s = 0.02
+min_samples = 2
+max_retries = 0
+[dispatch]
+arms_per_job = 1
+patience_s = 30.0
+"""
+ARMS = [f"float.onnx {threads}t" for threads in (1, 2, 3, 4)]
+
+
+@pytest.fixture
+def agents(tmp_path: Path, trimtab: Trimtab, shared_data: Path) -> Iterator[list[SupervisedAgent]]:
+    shutil.copy(shared_data / "models" / "mnist.onnx", tmp_path)
+    (tmp_path / "trimtab.toml").write_text(PROJECT)
+    with running_agents(tmp_path, 3) as started:
+        for agent in started:
+            assert trimtab("devices", "add", agent.name, agent.address).returncode == 0
+        yield started
+
+
+def begin(tmp_path: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "trimtab", "run"]
+    with (tmp_path / "first.err").open("wb") as said:
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=said
+        )
+
+
+def jobs_collected(tmp_path: Path) -> int:
+    ledgers = (tmp_path / "home" / "unfinished").glob("*/ledger.jsonl")
+    return sum(ledger.read_text().count('"kind":"collected"') for ledger in ledgers)
+
+
+def results_of(trimtab: Trimtab, *arguments: str) -> list[tuple[str, str]]:
+    finished = trimtab("run", *arguments, "--format", "json")
+    assert finished.returncode in (0, 1), finished.stderr  # 1: busy, so nothing can be chosen
+    results = json.loads(finished.stdout)["results"]
+    assert all(each["error"] is None for each in results), finished.stderr
+    return [(each["device"]["name"], each["settings"]["threads"]) for each in results]
+
+
+def test_a_killed_host_goes_on_where_it_was(
+    tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
+) -> None:
+    first = begin(tmp_path, environment)
+    wait_until(lambda: jobs_collected(tmp_path) >= 4)
+    first.kill()
+    first.wait()
+    listed = trimtab("runs", "list")
+    results = results_of(trimtab, "--resume")
+
+    assert "unfinished" in listed.stdout
+    assert len(set(results)) == len(results) == 12
+    for agent in agents:
+        assert sorted(agent.finished_arms()) == ARMS  # each once
+        assert all(job.acknowledged for job in agent.jobs())
+    assert list((tmp_path / "home" / "unfinished").iterdir()) == []
+    refused = trimtab("run", "--resume")
+    assert refused.returncode == 2
+    assert "no unfinished run" in refused.stderr
+
+
+def test_an_agent_that_is_killed_and_comes_back_costs_the_job_it_was_at(
+    tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
+) -> None:
+    first = begin(tmp_path, environment)
+    wait_until(lambda: any(job.state in (2, 4, 5) for job in agents[0].jobs()))
+    agents[0].kill()
+    agents[0].start()
+    assert first.wait(240) in (0, 1), (tmp_path / "first.err").read_text()
+
+    for agent in agents:
+        assert sorted(agent.finished_arms()) == ARMS
+    assert len(agents[0].jobs()) == 5  # one of them cut off
+    assert len(agents[1].jobs()) == 4
+
+
+def test_a_device_that_stays_away_is_set_aside_and_tried_again_later(
+    tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
+) -> None:
+    text = PROJECT.replace("patience_s = 30.0", "patience_s = 1.0")
+    (tmp_path / "trimtab.toml").write_text(text)
+    first = begin(tmp_path, environment)
+    wait_until(lambda: bool(agents[0].finished_arms()))
+    agents[0].kill()
+    code = first.wait(240)
+    said = (tmp_path / "first.err").read_text()
+    agents[0].start()
+    results = results_of(trimtab, "--resume")
+
+    assert code == 3
+    assert "set aside: b1: no agent answers" in said
+    assert "trimtab run --resume" in said
+    assert len(results) == 12
+    counts = Counter(agents[0].finished_arms())
+    assert sorted(counts) == ARMS
+    assert set(counts.values()) == {1}
+    assert sorted(agents[2].finished_arms()) == ARMS  # untouched by the second command
+
+
+def test_a_project_that_changed_is_not_gone_on_with(
+    tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
+) -> None:
+    first = begin(tmp_path, environment)
+    wait_until(lambda: jobs_collected(tmp_path) >= 1)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(60) == 130
+    said = (tmp_path / "first.err").read_text()
+    (tmp_path / "trimtab.toml").write_text(PROJECT.replace("min_samples = 2", "min_samples = 3"))
+    refused = trimtab("run", "--resume")
+
+    assert "`trimtab run --resume` goes on" in said
+    assert refused.returncode == 2
+    assert "was begun with another setting: min_samples" in refused.stderr
+    assert list((tmp_path / "home" / "unfinished").iterdir())

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from trimtab.fleet.ledger import RunLedger, read_plan
+from trimtab.records import UserError
+
+
+def test_everything_that_was_noted_is_there_again(tmp_path: Path) -> None:
+    ledger = RunLedger(tmp_path)
+    ledger.begin({"run_id": "r"})
+    pi5 = ledger.device("pi5")
+    pi5.note_device("1234")
+    for name in ("first", "second", "third"):
+        pi5.note_asked(name, (f"{name}-a", f"{name}-b"))
+    pi5.note_job("first", "000001-x")
+    pi5.note_collected("first", ["first-a"])
+    pi5.note_acknowledged("first")
+    pi5.note_lost("second", "unknown there")
+    ledger.device("pi4").note_asked("other", ("a",))
+    ledger.close()
+
+    again = RunLedger(tmp_path)
+    again.close()
+    found = again.device("pi5")
+
+    assert again.plan == read_plan(tmp_path) == {"run_id": "r"}
+    assert found.device_id == "1234"
+    assert found.submissions == pi5.submissions
+    assert found.submissions["first"].acknowledged
+    assert [each.request_id for each in found.submissions.values() if each.is_open] == ["third"]
+    assert [each.request_id for each in again.device("pi4").submissions.values()] == ["other"]
+
+
+def test_a_second_process_is_refused_and_told_which_one_goes_on(tmp_path: Path) -> None:
+    ledger = RunLedger(tmp_path / "run-7")
+    code = (
+        "import sys; from pathlib import Path; from trimtab.fleet.ledger import RunLedger\n"
+        "RunLedger(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run-7")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    ledger.close()
+
+    assert "the run run-7 is going on in another process" in refused.stderr
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_a_process_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from trimtab.fleet.ledger import RunLedger\n"
+        "RunLedger(Path(sys.argv[1])).begin({'run_id': 'r'}); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+
+    ledger = RunLedger(tmp_path)
+
+    assert ledger.plan == {"run_id": "r"}
+    with pytest.raises(UserError, match="going on"):
+        RunLedger(tmp_path)
+    ledger.discard()
+    assert not tmp_path.exists()
