@@ -14,7 +14,7 @@ TFLITE_STAMP := $(TFLITE_VENV)/.installed
 TFLITE_PYTHON := $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo $(PYTHON))
 METADATA := pyproject.toml agent/pyproject.toml protos/pyproject.toml constraints.txt
 
-.PHONY: setup environments demo test test-slow test-devices lint types bench bench-statistics bench-compression protos clean
+.PHONY: setup environments demo test test-slow test-devices soak lint types bench bench-fleet bench-statistics bench-compression protos clean
 
 setup: $(STAMP)
 
@@ -51,8 +51,8 @@ UNIT := tests/unit tests/boundaries tests/contract
 MEASURING := tests/integration tests/system
 
 test: $(STAMP) $(AGENT_STAMP)
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile $(UNIT)
-	$(BIN)/python -m pytest -m 'not slow' $(MEASURING)
+	$(BIN)/python -m pytest -m 'not slow and not soak' -n 2 --dist loadfile $(UNIT)
+	$(BIN)/python -m pytest -m 'not slow and not soak' $(MEASURING)
 
 # What `make test` leaves out: the long ways of measuring, each with real devices and runtimes.
 test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
@@ -62,6 +62,10 @@ test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
 # A real kernel's sensors in an emulator, some ten minutes; skips with the reason where it cannot.
 test-devices: $(STAMP)
 	$(BIN)/python -m pytest -m devices tests/devices
+
+# Thousands of jobs, faults at random moments, fuzzing: about an hour, with the machine to itself.
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -74,8 +78,13 @@ types: $(STAMP)
 
 # Some 17 minutes. TRIMTAB_BENCH_FILE=rows.jsonl: go on where it was broken off.
 bench: $(STAMP) $(BENCH_STAMP)
-	@status=0; for name in null_runtime harness_overhead probe_cost rivals; do \
+	@status=0; for name in null_runtime harness_overhead probe_cost push_throughput rivals; do \
 		$(BIN)/python benchmarks/$$name.py || status=1; done; exit $$status
+
+# 10 to 200 agents on this machine, 5 jobs each: some 25 minutes, and 12 GB of memory.
+# TRIMTAB_BENCH_FILE=fleet.jsonl: go on where it was broken off.
+bench-fleet: $(STAMP)
+	$(BIN)/python benchmarks/fleet_scale.py
 
 # How often intervals hold (4 minutes), and how often comparisons are right (1.5 hours, resumable).
 bench-statistics: $(STAMP)

@@ -44,8 +44,21 @@ def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
         ),
         "cooldown_s": _joined(f"{gate.waited_ns / 1e9:.1f}" for gate in gates),
         "retries": "; ".join(arm.retries),
+        **_isolation(arm),
     }
     return {name: text for name, text in found.items() if text}
+
+
+def _isolation(arm: ArmProgress) -> dict[str, str]:
+    """As its last repeat had it; they are all started alike."""
+    told = [repeat for repeat in arm.repeats if repeat.isolation is not None]
+    if not told:
+        return {}
+    missing = told[-1].isolation_missing
+    return {
+        "isolation": _joined(told[-1].isolation or ()) or "none",
+        "isolation_missing": "; ".join(f"{part}: {why}" for part, why in missing.items()),
+    }
 
 
 def _affinity(pinned: Iterable[int]) -> str:

@@ -142,7 +142,7 @@ class ArmPasses:
 
     async def profile(self, arm: ArmProgress) -> None:
         """The profile pass; its document becomes an artifact, or ``profile_failure`` says why."""
-        document = self.folder / f"profile-{arm.index}.json"
+        document = self._own_folder("profile", arm) / "profile.json"
 
         async def hear(message: Message) -> None:
             if message["kind"] == "profiled":
@@ -159,8 +159,7 @@ class ArmPasses:
 
     async def check(self, arm: ArmProgress) -> None:
         """Load and run once; where that fails, ``arm.failure`` says why."""
-        folder = self.folder / f"check-{arm.index}"
-        folder.mkdir()
+        folder = self._own_folder("check", arm)
 
         async def hear(message: Message) -> None:
             if message["kind"] == "checked":
@@ -173,7 +172,7 @@ class ArmPasses:
 
     async def evaluate(self, arm: ArmProgress, evaluation: EvaluationSpec) -> None:
         """The accuracy pass; its outputs become an artifact, or ``evaluation_failure`` says why."""
-        outputs = self.folder / f"outputs-{arm.index}.npz"
+        outputs = self._own_folder("outputs", arm) / "outputs.npz"
         task = replace(
             self._task("evaluate", arm),
             evaluation_inputs_path=str(self.artifacts.path(evaluation.inputs)),
@@ -188,6 +187,12 @@ class ArmPasses:
         if arm.evaluation_failure is None:
             arm.evaluation_outputs, arm.evaluation_failure = await self._keep(outputs, "outputs")
         outputs.unlink(missing_ok=True)
+
+    def _own_folder(self, name: str, arm: ArmProgress) -> Path:
+        """The worker may write in it, and nowhere beside the models."""
+        folder = self.folder / f"{name}-{arm.index}"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     async def _keep(self, file: Path, what: str) -> tuple[Digest | None, Failure | None]:
         try:

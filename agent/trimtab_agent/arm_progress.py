@@ -47,10 +47,13 @@ class RepeatProgress:
     windows: list[tuple[Phase, Window]] = field(default_factory=list)
     busy_cores: float | None = None
     power: PowerSeen = field(default_factory=PowerSeen)
+    isolation: tuple[str, ...] | None = None
+    isolation_missing: dict[str, str] = field(default_factory=dict)
 
     def hear(self, message: Message) -> None:
         """Note one message of its worker's; what says nothing of a repeat is passed over."""
         hear = {
+            "isolated": self._isolated,
             "loaded": self._loaded,
             "first_inference": self._first_inference,
             "warmed_up": self._warmed_up,
@@ -64,6 +67,10 @@ class RepeatProgress:
         }.get(message["kind"])
         if hear is not None:
             hear(message)
+
+    def _isolated(self, message: Message) -> None:
+        self.isolation = tuple(message["in_force"])
+        self.isolation_missing = dict(message["missing"])
 
     def _loaded(self, message: Message) -> None:
         self.load_ns = int(message["load_ns"])

@@ -71,8 +71,29 @@ class ArtifactStore:
         for path in self._blobs.glob("*/*"):
             sha256, _, size = path.name.partition("-")
             if size.isdecimal():
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(FileNotFoundError, ValueError):
                     yield Kept(Digest(sha256, int(size)), path.stat().st_mtime)
+
+    def partials(self) -> Iterator[Kept]:
+        """Uploads that are not whole: their digests are what is to come, see ``partial_size``."""
+        for path in self.partial_dir.iterdir():
+            sha256, _, size = path.name.partition("-")
+            if size.isdecimal():
+                with contextlib.suppress(FileNotFoundError, ValueError):
+                    yield Kept(Digest(sha256, int(size)), path.stat().st_mtime)
+
+    def partial_path(self, digest: Digest) -> Path:
+        return self.partial_dir / f"{digest.sha256}-{digest.size_bytes}"
+
+    def partial_size(self, digest: Digest) -> int:
+        """Bytes of it that came so far."""
+        try:
+            return self.partial_path(digest).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def drop_partial(self, digest: Digest) -> None:
+        self.partial_path(digest).unlink(missing_ok=True)
 
     def _use(self, digest: Digest) -> bool:
         """Whether it is there."""
@@ -121,11 +142,15 @@ class ArtifactStore:
         digest = digest_file(path)
         if not self.has(digest):
             descriptor, name = tempfile.mkstemp(dir=self.partial_dir, prefix=_TEMPORARY_PREFIX)
-            with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
-                shutil.copyfileobj(source, target)
-                target.flush()
-                os.fsync(target.fileno())
-            self.adopt(Path(name), digest)
+            try:
+                with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
+                    shutil.copyfileobj(source, target)
+                    target.flush()
+                    os.fsync(target.fileno())
+                self.adopt(Path(name), digest)
+            except OSError:  # the disk is full
+                Path(name).unlink(missing_ok=True)
+                raise
         return digest
 
     def adopt(self, verified: Path, digest: Digest) -> None:

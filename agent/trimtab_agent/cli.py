@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -16,12 +15,17 @@ import click
 
 from trimtab_agent import __version__
 from trimtab_agent.config import (
+    DEFAULT_CALLS_PER_S,
+    DEFAULT_MAX_JOB_NS,
+    HOUR_NS,
     MEGABYTE,
     ConfigError,
+    LoopbackAddress,
     Settings,
     default_state_dir,
     parse_listen,
 )
+from trimtab_agent.logs import log_to_standard_error
 from trimtab_agent.records import DeviceInfo
 from trimtab_agent.runtimes.litert_delegates import VARIABLE, DelegateSettingError, parse_delegate
 from trimtab_agent.tables import device_lines, examination_lines
@@ -56,8 +60,16 @@ def main() -> None:
 @click.option(
     "--listen",
     required=True,
-    metavar="unix:PATH|127.0.0.1:PORT",
-    help="Where to serve: a Unix socket or a loopback address (port 0: any free one).",
+    metavar="unix:PATH|HOST:PORT",
+    help="Where to serve: a Unix socket or a loopback address, in the clear (port 0: any free "
+    "one); with --identity any address, with TLS.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="TRIMTAB_IDENTITY",
+    metavar="BUNDLE",
+    help="The device's identity, a file that `trimtab fleet identity NAME` makes on the host.",
 )
 @click.option(
     "--state",
@@ -91,34 +103,85 @@ def main() -> None:
     metavar="NAME=FILE",
     help="A LiteRT delegate's library that hosts may ask for as accelerator NAME; repeatable.",
 )
+@click.option(
+    "--max-job-hours",
+    type=click.FloatRange(min=0, min_open=True, max=8784),
+    default=DEFAULT_MAX_JOB_NS / HOUR_NS,
+    show_default=True,
+    help="The longest that one job may hold the device, whatever it asks for.",
+)
+@click.option(
+    "--max-calls-per-second",
+    type=click.FloatRange(min=1),
+    default=DEFAULT_CALLS_PER_S,
+    show_default=True,
+    help="What one caller may ask, on the average; twice that at once.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    envvar="TRIMTAB_LOG_FORMAT",
+    default="text",
+    show_default=True,
+    help="json: one object a line, with the job that it is about.",
+)
+@click.option("--announce", is_flag=True, help="Tell of it on the local network by mDNS.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Figures for Prometheus, in the clear on this port of --metrics-listen (0: a free one).",
+)
+@click.option(
+    "--metrics-listen",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="HOST",
+    help="Whoever reaches it may read the figures.",
+)
+@click.option(
+    "--no-isolation",
+    is_flag=True,
+    envvar="TRIMTAB_NO_ISOLATION",
+    help="Let models and runtimes reach the network, write anywhere, start processes without end.",
+)
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
 @_ROOT
 def serve(  # noqa: PLR0913 - one for each option
     listen: str,
+    identity: Path | None,
     state: Path | None,
     max_artifact_mb: int,
     quota_mb: int | None,
     name: str,
     allow_code_in_models: bool,
     delegates: tuple[str, ...],
+    max_job_hours: float,
+    max_calls_per_second: float,
+    log_format: str,
+    announce: bool,
+    metrics_port: int | None,
+    metrics_listen: str,
+    no_isolation: bool,
     stop_with_stdin: bool,
     root: Path,
 ) -> None:
     """Serve jobs until stopped.
 
     \b
-    Example:
+    Examples:
       trimtab-agent serve --listen unix:/run/trimtab-agent/agent.sock
+      trimtab-agent serve --identity pi5.identity --listen 0.0.0.0:7433
     """
     from trimtab_agent.server import serve as serve_until_stopped
 
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    log_to_standard_error(log_format)
     try:
         _allow_delegates(delegates)
+        if no_isolation:
+            os.environ["TRIMTAB_NO_ISOLATION"] = "1"  # workers inherit it
         settings = Settings(
-            listen=parse_listen(listen),
+            listen=parse_listen(listen, identity is not None),
+            identity=None if identity is None else identity.absolute(),
             state_dir=(state or default_state_dir()).absolute(),
             display_name=name,
             max_artifact_bytes=max_artifact_mb * MEGABYTE,
@@ -126,6 +189,10 @@ def serve(  # noqa: PLR0913 - one for each option
             stop_with_stdin=stop_with_stdin,
             root=root,
             allow_code_in_models=allow_code_in_models,
+            max_job_ns=round(max_job_hours * HOUR_NS),
+            calls_per_s=max_calls_per_second,
+            announce=announce,
+            metrics=None if metrics_port is None else LoopbackAddress(metrics_listen, metrics_port),
         )
         code = asyncio.run(serve_until_stopped(settings, _say_ready))
     except (ConfigError, OSError) as error:

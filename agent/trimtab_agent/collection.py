@@ -1,21 +1,29 @@
-"""Room for new files: those of the store that were used longest ago go first."""
+"""Room for new files: what was broken off long ago goes first, then what was used longest ago."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import StoreFull
 
-from trimtab_agent.artifacts import ArtifactStore, Kept
+from trimtab_agent.artifacts import ArtifactStore
 
 _LOG = logging.getLogger(__name__)
 # A host asks what is missing, sends it, and submits: what it was told to be there stays meanwhile.
 GRACE_S = 600.0
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    digest: Digest
+    bytes_freed: int
+    drop: Callable[[Digest], None]
+    what: str
 
 
 @dataclass(frozen=True)
@@ -29,22 +37,42 @@ class Collector:
     needed: Callable[[], Collection[Digest]]
     clock: Callable[[], float] = time.time
 
-    def make_room(self, wanted_bytes: int) -> None:
-        """Raises StoreFull where what may go is not enough."""
-        kept = sorted(self.store.kept(), key=lambda each: each.used_at)
-        used = sum(each.digest.size_bytes for each in kept)
-        for each in kept if self._missing(used, wanted_bytes) > 0 else ():
-            if self._may_go(each):
-                self.store.remove(each.digest)
-                used -= each.digest.size_bytes
-                _LOG.info("artifact %s is dropped for newer ones", each.digest)
+    def make_room(self, wanted_bytes: int, under_way: Collection[Digest] = ()) -> None:
+        """``under_way``: uploads of which nothing may go.
+
+        Raises StoreFull where what may go is not enough.
+        """
+        used = self._used()
+        candidates = self._candidates(under_way) if self._missing(used, wanted_bytes) > 0 else ()
+        for each in candidates:
+            each.drop(each.digest)
+            used -= each.bytes_freed
+            _LOG.info("%s %s is dropped for newer files", each.what, each.digest)
             if self._missing(used, wanted_bytes) <= 0:
                 return
         if self._missing(used, wanted_bytes) > 0:
             raise StoreFull(self._reason(used, wanted_bytes))
 
-    def _may_go(self, kept: Kept) -> bool:
-        return self.clock() - kept.used_at > GRACE_S and kept.digest not in self.needed()
+    def _used(self) -> int:
+        partial = sum(self.store.partial_size(each.digest) for each in self.store.partials())
+        return partial + sum(each.digest.size_bytes for each in self.store.kept())
+
+    def _candidates(self, under_way: Collection[Digest]) -> Iterator[_Candidate]:
+        """In the order in which they may go. An upload broken off just now, which its host is about
+        to resume, is the last."""
+        oldest = self.clock() - GRACE_S
+        partials = sorted(self.store.partials(), key=lambda each: each.used_at)
+        waiting = [each for each in partials if each.digest not in under_way]
+        yield from (self._partial(each.digest) for each in waiting if each.used_at < oldest)
+        needed = self.needed()
+        for kept in sorted(self.store.kept(), key=lambda each: each.used_at):
+            if kept.used_at < oldest and kept.digest not in needed:
+                yield _Candidate(kept.digest, kept.digest.size_bytes, self.store.remove, "artifact")
+        yield from (self._partial(each.digest) for each in waiting if each.used_at >= oldest)
+
+    def _partial(self, digest: Digest) -> _Candidate:
+        size = self.store.partial_size(digest)
+        return _Candidate(digest, size, self.store.drop_partial, "the broken upload of")
 
     def _missing(self, used_bytes: int, wanted_bytes: int) -> int:
         """Bytes that quota and disk lack, the larger of the two."""

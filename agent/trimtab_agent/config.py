@@ -12,6 +12,9 @@ from pathlib import Path
 from types import TracebackType
 
 MEGABYTE = 1_000_000
+HOUR_NS = 3600 * 10**9
+DEFAULT_MAX_JOB_NS = 7 * 24 * HOUR_NS
+DEFAULT_CALLS_PER_S = 500
 MAX_CHUNK_BYTES = 1 << 20
 _MAX_SOCKET_PATH_BYTES = 100
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]+):(?P<port>[0-9]{1,5})")
@@ -40,7 +43,19 @@ class LoopbackAddress:
         return f"{self.host}:{self.port}"
 
 
-ListenAddress = UnixAddress | LoopbackAddress
+@dataclass(frozen=True)
+class NetworkAddress:
+    """Served with TLS; any of the machine's addresses. ``port`` 0: the system chooses one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+ClearAddress = UnixAddress | LoopbackAddress
+ListenAddress = ClearAddress | NetworkAddress
 
 
 @dataclass(frozen=True)
@@ -56,22 +71,35 @@ class Settings:
     stop_with_stdin: bool = False
     root: Path = Path("/")
     allow_code_in_models: bool = False
+    max_job_ns: int = DEFAULT_MAX_JOB_NS
+    calls_per_s: float = DEFAULT_CALLS_PER_S
+    identity: Path | None = None
+    announce: bool = False
+    metrics: LoopbackAddress | None = None
 
 
-def parse_listen(text: str) -> ListenAddress:
-    """Raises ConfigError for anything but a Unix socket or a loopback address."""
+def parse_listen(text: str, has_identity: bool = False) -> ListenAddress:
+    """Raises ConfigError for an address beyond this machine where there is no identity, and for an
+    identity that would not be used."""
     if text.startswith("unix:"):
+        if has_identity:
+            raise ConfigError(
+                f"--listen {text}: a Unix socket is served in the clear and needs no --identity; "
+                "leave it out, or listen on HOST:PORT"
+            )
         return _parse_unix(text.removeprefix("unix:"))
     match = _HOST_PORT.fullmatch(text)
     if match is None:
-        raise ConfigError(f"--listen {text}: give unix:PATH or 127.0.0.1:PORT")
+        raise ConfigError(f"--listen {text}: give unix:PATH, or HOST:PORT as in 127.0.0.1:7433")
     port = int(match["port"])
     if port > 65535:
         raise ConfigError(f"--listen {text}: a port is at most 65535")
+    if has_identity:
+        return NetworkAddress(match["host"], port)
     if not _is_loopback(match["host"]):
         raise ConfigError(
-            f"--listen {text}: only a Unix socket or a loopback address is served, since there is "
-            "no TLS yet; listen on unix:PATH and reach it through ssh -L"
+            f"--listen {text}: beyond a Unix socket and loopback addresses nothing is served in "
+            "the clear; give --identity BUNDLE (made by `trimtab fleet identity NAME` on the host)"
         )
     return LoopbackAddress(match["host"], port)
 

@@ -11,6 +11,7 @@ from trimtab_protos.v1 import benchmark_pb2, device_pb2
 
 from trimtab_agent.convert_sensors import sensor_message, set_sensor_batch, set_window
 from trimtab_agent.convert_spec import digest_to_message, spec_to_message
+from trimtab_agent.features import FEATURES
 from trimtab_agent.job_record import JobView
 from trimtab_agent.records import (
     ArmFinished,
@@ -98,6 +99,7 @@ def device_to_message(
         sensors=[sensor_message(sensor) for sensor in info.sensors],
         agent_version=agent_version,
         max_chunk_bytes=max_chunk_bytes,
+        features=FEATURES,
         tuning=info.tuning,
         hardware=info.hardware,
     )
@@ -121,7 +123,9 @@ _DEVICE_FACTS = (
 )
 
 
-def job_to_message(job: JobView, with_result: bool = True) -> benchmark_pb2.Job:
+def job_to_message(
+    job: JobView, with_result: bool = True, queue_position: int = 0
+) -> benchmark_pb2.Job:
     message = _Job(
         job_id=job.job_id,
         state=_STATES[job.state],
@@ -130,6 +134,8 @@ def job_to_message(job: JobView, with_result: bool = True) -> benchmark_pb2.Job:
         last_sequence=job.last_sequence,
         request_id=job.request_id,
         acknowledged=job.acknowledged,
+        holder=job.holder,
+        queue_position=queue_position,
     )
     if job.start_time_ns is not None:
         message.start_time.CopyFrom(_timestamp(job.start_time_ns))

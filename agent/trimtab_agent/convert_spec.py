@@ -15,10 +15,8 @@ from trimtab_agent.convert_policy import policy_from_message, policy_to_message
 from trimtab_agent.convert_scenario import batch_size, rate_hz, set_scenario, sustain_ns
 from trimtab_agent.convert_schedule import blocks_from_message, set_schedule, support_only
 from trimtab_agent.records import Arm, EvaluationSpec, FileRef, JobSpec, Reduction
+from trimtab_agent.spec_counts import MAX_REPEATS, check_counts, check_processes
 
-MAX_ARMS = 256
-MAX_FILES = 64
-MAX_REPEATS = 100
 MAX_THREADS = 1024
 MAX_TEXT_LENGTH = 256
 _MAX_FILE_NAME_BYTES = 255
@@ -45,8 +43,8 @@ def digest_to_message(digest: Digest) -> artifact_pb2.Digest:
 def spec_from_message(message: benchmark_pb2.BenchmarkSpec) -> JobSpec:
     """Raises SpecInvalid with the field, or NotServed for what this release does not do."""
     _refuse_unserved(message)
+    check_counts(message)
     arms = tuple(_arm(arm, f"arms[{index}]") for index, arm in enumerate(message.arms))
-    _check_range(len(arms), 1, MAX_ARMS, "arms", "the number of arms")
     _check_unique((arm.name for arm in arms), "arms", "arm name")
     return JobSpec(
         arms=arms,
@@ -110,7 +108,9 @@ def _repeat_count(message: benchmark_pb2.BenchmarkSpec) -> int:
     if schedule == "support_check":
         return 1
     count = getattr(message, schedule).repeat_count
-    return _check_range(count, 1, MAX_REPEATS, f"{schedule}.repeat_count")
+    _check_range(count, 1, MAX_REPEATS, f"{schedule}.repeat_count")
+    check_processes(len(message.arms), count)
+    return int(count)
 
 
 def _input_seed(seed: int) -> int:
@@ -127,7 +127,6 @@ def _arm(message: benchmark_pb2.Arm, field: str) -> Arm:
         )
         for index, file in enumerate(message.files)
     )
-    _check_range(len(files), 1, MAX_FILES, f"{field}.files", "the number of files")
     _check_unique((file.name for file in files), f"{field}.files", "file name")
     threads = message.thread_count
     return Arm(

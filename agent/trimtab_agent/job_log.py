@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from trimtab_protos.errors import EventsTrimmed
+
 from trimtab_agent.job_record import JobView, advance
-from trimtab_agent.journal import Journal
+from trimtab_agent.journal import Journal, decode, encode
+from trimtab_agent.last_room import LastRoom
 from trimtab_agent.plain import from_plain, to_plain
-from trimtab_agent.records import Event, EventKind, Phase
+from trimtab_agent.records import Event, EventKind, JobFinished, Phase
 
 _VIEW_FILE = "job.json"
 _JOURNAL_FILE = "events.jsonl"
+_LAST_ROOM_FILE = "last-room"
+_LOG = logging.getLogger(__name__)
 
 
 class JobLog:
@@ -26,9 +33,13 @@ class JobLog:
     """
 
     def __init__(
-        self, folder: Path, view: JobView, clock: Callable[[], int] = time.time_ns
+        self,
+        folder: Path,
+        view: JobView,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.folder = folder
+        self._last_room = LastRoom(folder.parent / _LAST_ROOM_FILE)
         self.view = view
         self._clock = clock
         self._opened: Journal | None = None
@@ -37,16 +48,21 @@ class JobLog:
 
     @staticmethod
     def create(folder: Path, view: JobView) -> JobLog:
-        folder.mkdir(parents=True)
+        """Raises OSError where the disk is full; nothing is left of it then."""
         log = JobLog(folder, view)
-        log._save()
+        try:
+            folder.mkdir(parents=True)
+            log._last_room.keep()
+            log._save()
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return log
 
     @staticmethod
     def open(folder: Path) -> JobLog:
         """Raises OSError, ValueError, KeyError or TypeError where the files are not a job's."""
-        text = (folder / _VIEW_FILE).read_text(encoding="utf-8")
-        log = JobLog(folder, from_plain(JobView, json.loads(text)))
+        log = JobLog(folder, _read_view(folder / _VIEW_FILE))
         if not log.view.is_terminal:  # its last state stands in the journal only
             for record in log._journal:
                 log.view = advance(log.view, from_plain(Event, record))
@@ -71,25 +87,52 @@ class JobLog:
                 return
             sequence = self.view.last_sequence + 1
             event = Event(sequence, self._clock(), kind, arm, repeat_index, phase)
-            self._journal.append(to_plain(event))
-            await asyncio.to_thread(self._journal.sync)
+            await self._write(event)
             self.view = advance(self.view, event)
             if self.view.is_terminal:
-                self._save()
+                self._save_or_leave_it()
             self._wake()
 
+    async def _write(self, event: Event) -> None:
+        """Raises OSError where the disk is full: never for a job's end, unless it stays so."""
+        try:
+            self._journal.append(to_plain(event))
+        except OSError:
+            if not isinstance(event.kind, JobFinished):
+                raise
+            self._last_room.give()
+            self._journal.append(to_plain(event))
+        await asyncio.to_thread(self._journal.sync)
+
     async def follow(self, after_sequence: int) -> AsyncIterator[Event]:
-        """Events numbered above ``after_sequence``, until the job's last."""
+        """Events numbered above ``after_sequence``, until the job's last.
+
+        Raises EventsTrimmed where the disk has lost some of them.
+        """
         position = max(after_sequence, 0)
         while True:
             changed = self._changed
             while position < self.view.last_sequence:
-                yield from_plain(Event, self._journal.read(position))
+                yield self._event(position)
                 position += 1
             if self.view.is_terminal:
+                if position > self.view.last_sequence:  # the watcher knows more of the job
+                    raise self._trimmed()
                 return
             if changed is self._changed:
                 await changed.wait()
+
+    def _event(self, position: int) -> Event:
+        try:
+            return from_plain(Event, self._journal.read(position))
+        except (IndexError, ValueError) as error:
+            raise self._trimmed() from error
+
+    def _trimmed(self) -> EventsTrimmed:
+        return EventsTrimmed(
+            f"the device's disk has lost events of job {self.view.job_id}",
+            first_sequence=str(self.view.last_sequence + 1),
+        )
 
     def acknowledge(self) -> None:
         if not self.view.acknowledged:
@@ -109,11 +152,29 @@ class JobLog:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def _save_or_leave_it(self) -> None:
+        """The journal holds a job's end, too: whoever opens the job next finds it there."""
+        try:
+            self._save()
+        except OSError as error:
+            _LOG.warning("%s: not written anew: %s", self.folder / _VIEW_FILE, error)
+
     def _save(self) -> None:
         target = self.folder / _VIEW_FILE
         temporary = target.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(to_plain(self.view), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        try:
+            with temporary.open("wb") as file:
+                file.write(encode(to_plain(self.view)))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _read_view(path: Path) -> JobView:
+    """Raises OSError, ValueError, KeyError or TypeError. An earlier release wrote no checksum."""
+    data = path.read_bytes()
+    plain = json.loads(data) if data.startswith(b"{") else decode(data)
+    return from_plain(JobView, plain)

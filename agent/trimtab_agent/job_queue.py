@@ -1,33 +1,70 @@
-"""One job at a time, the others behind it in the order they came."""
+"""One job at a time: of the lease that is held, else those without one, their holders in turns."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from trimtab_protos.errors import QueueFull
-from trimtab_protos.failure import Failure
+from trimtab_protos.failure import Failure, FailureClass
 
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.job_runner import JobRunner
 from trimtab_agent.job_store import STOPPED, JobStore
+from trimtab_agent.leases.desk import LeaseDesk
+from trimtab_agent.queue_positions import queue_position
 from trimtab_agent.records import JobFinished, JobState
 
 _LOG = logging.getLogger(__name__)
+_DISK_RETRY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """``lease_id`` empty: without a lease, or it has ended while the job waited."""
+
+    log: JobLog
+    lease_id: str = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """``since_ns``: on the monotonic clock."""
+
+    log: JobLog
+    task: asyncio.Task[None]
+    lease_id: str
+    since_ns: int
 
 
 class JobQueue:
-    def __init__(self, runner: JobRunner, store: JobStore, max_pending: int) -> None:
+    def __init__(
+        self, runner: JobRunner, store: JobStore, max_pending: int, leases: LeaseDesk
+    ) -> None:
         self._runner = runner
         self._store = store
         self._max_pending = max_pending
-        self._pending: deque[JobLog] = deque()
-        self._running: JobLog | None = None
-        self._run_task: asyncio.Task[None] | None = None
+        self._leases = leases
+        self._pending: list[Waiting] = []
+        self._running: Running | None = None
         self._work_task: asyncio.Task[None] | None = None
-        self._arrived = asyncio.Event()
+        self._changed = asyncio.Event()
+        self.ended: Counter[JobState] = Counter()  # since the agent started
+        leases.on_change = self._changed.set
+
+    @property
+    def running(self) -> Running | None:
+        return self._running
+
+    def pending(self) -> tuple[JobLog, ...]:
+        """In the order in which they would run if nothing else came."""
+        self._settle()
+        order = sorted(self._pending, key=lambda waiting: self._position(waiting))
+        return tuple(waiting.log for waiting in order)
 
     def start(self) -> None:
         self._work_task = asyncio.create_task(self._work())
@@ -38,50 +75,148 @@ class JobQueue:
             return
         self._work_task.cancel()
         await asyncio.gather(self._work_task, return_exceptions=True)
-        unfinished = [] if self._running is None else [self._running]
-        if self._run_task is not None:
-            self._run_task.cancel()
-            await asyncio.gather(self._run_task, return_exceptions=True)
-        for log in (*unfinished, *self._pending):
+        unfinished = []
+        if self._running is not None:
+            unfinished = [self._running.log]
+            self._running.task.cancel()
+            await asyncio.gather(self._running.task, return_exceptions=True)
+        for log in (*unfinished, *(waiting.log for waiting in self._pending)):
             await _end(log, "failed", STOPPED)
 
-    def check_room(self) -> None:
-        """Raises QueueFull."""
-        if len(self._pending) >= self._max_pending:
-            raise QueueFull(f"{len(self._pending)} jobs wait already, the most this agent queues")
+    def check_room(self, lease_id: str = "") -> None:
+        """Raises QueueFull. Jobs without a lease take no room from who holds one."""
+        self._settle()
+        like_it = [each for each in self._pending if bool(each.lease_id) == bool(lease_id)]
+        if len(like_it) >= self._max_pending:
+            raise QueueFull(f"{len(like_it)} jobs wait already, the most this agent queues")
 
-    def put(self, log: JobLog) -> None:
-        self._pending.append(log)
-        self._arrived.set()
+    def put(self, log: JobLog, lease_id: str = "") -> None:
+        self._pending.append(Waiting(log, lease_id))
+        self._settle()
+        self._changed.set()
 
     async def cancel(self, log: JobLog) -> None:
         """Nothing happens to a job that has ended; a running one ends soon after."""
-        if log is self._running and self._run_task is not None:
-            self._run_task.cancel()
-        elif log in self._pending:
-            self._pending.remove(log)
+        if self._running is not None and log is self._running.log:
+            self._running.task.cancel()
+        elif any(waiting.log is log for waiting in self._pending):
+            self._pending = [waiting for waiting in self._pending if waiting.log is not log]
+            self._settle()
+            self._changed.set()
             await _end(log, "cancelled", None)
+            self.ended["cancelled"] += 1
+
+    def position(self, log: JobLog) -> int:
+        """How many jobs and leases come before a job that waits; 0 for one that does not."""
+        self._settle()
+        found = next((waiting for waiting in self._pending if waiting.log is log), None)
+        return 0 if found is None else self._position(found)
 
     async def _work(self) -> None:
         while True:
-            while not self._pending:
-                self._arrived.clear()
-                await self._arrived.wait()
-            self._running = self._pending.popleft()
-            self._run_task = asyncio.create_task(self._runner.run(self._running))
-            await asyncio.wait({self._run_task})
-            await self._conclude(self._running, self._run_task)
-            self._running = self._run_task = None
+            running = self._begin(await self._next())
+            await asyncio.wait({running.task})
+            await self._conclude(running.log, running.task)
+            self.ended[running.log.view.state] += 1
+            self._running = None
+            self._leases.book.job_ended()
             self._store.prune()
             give_memory_back()
 
+    async def _next(self) -> Waiting:
+        while True:
+            self._changed.clear()
+            waiting = self._choose()
+            if waiting is not None:
+                return waiting
+            await self._change()
+
+    def _begin(self, waiting: Waiting) -> Running:
+        self._pending.remove(waiting)
+        task = asyncio.create_task(self._runner.run(waiting.log))
+        self._running = Running(waiting.log, task, waiting.lease_id, time.monotonic_ns())
+        self._leases.book.job_began(waiting.log.view.holder)
+        self._settle()
+        return self._running
+
+    async def _change(self) -> None:
+        """Something was asked, or a lease or a place in line has ended."""
+        delay_ns = self._leases.book.changes_in_ns() if self._pending else None
+        loop = asyncio.get_running_loop()
+        timer = None if delay_ns is None else loop.call_later(delay_ns / 1e9, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _choose(self) -> Waiting | None:
+        self._settle()
+        lease = self._leases.book.lease
+        if lease is not None:
+            of_lease = (each for each in self._pending if each.lease_id == lease.lease_id)
+            return next(of_lease, None)
+        holder = self._leases.book.next_jobs()
+        if holder is None:
+            return None
+        return next(each for each in self._free() if each.log.view.holder == holder)
+
+    def _settle(self) -> None:
+        """A job whose lease has ended waits on without one, and its holder takes a place in line.
+
+        Who has a job running gets the next place when it has ended, behind those who came
+        meanwhile.
+        """
+        lease = self._leases.book.lease
+        lease_id = lease.lease_id if lease else None
+        self._pending = [
+            each if each.lease_id in ("", lease_id) else replace(each, lease_id="")
+            for each in self._pending
+        ]
+        served = self._running.log.view.holder if self._running else None
+        holders = [each.log.view.holder for each in self._free()]
+        self._leases.book.seat_jobs([holder for holder in holders if holder != served])
+
+    def _free(self) -> list[Waiting]:
+        return [waiting for waiting in self._pending if not waiting.lease_id]
+
+    def _position(self, waiting: Waiting) -> int:
+        before = 0 if self._running is None else 1
+        book = self._leases.book
+        if waiting.lease_id:
+            leased = [each for each in self._pending if each.lease_id]
+            return before + leased.index(waiting)
+        lease = book.lease
+        of_lease = sum(1 for each in self._pending if each.lease_id)
+        if lease is not None and not of_lease and not self._runs_under(lease.lease_id):
+            of_lease = 1  # the lease itself, whose jobs are still to come
+        holders = [each.log.view.holder for each in self._free()]
+        place = self._free().index(waiting)
+        return before + of_lease + queue_position(book.places(), holders, place)
+
+    def _runs_under(self, lease_id: str) -> bool:
+        return self._running is not None and self._running.lease_id == lease_id
+
     async def _conclude(self, log: JobLog, task: asyncio.Task[None]) -> None:
         if task.cancelled():
-            await _end(log, "cancelled", None)
-        elif task.exception() is not None:
-            _LOG.error("job %s", log.view.job_id, exc_info=task.exception())
+            await _end_at_last(log, "cancelled", None)
+        elif (error := task.exception()) is not None:
+            _LOG.error("job %s", log.view.job_id, exc_info=error)
             text = "the agent could not keep the job's events; its log on the device says more"
-            await _end(log, "failed", Failure("harness", text))
+            kind: FailureClass = "resources" if isinstance(error, OSError) else "harness"
+            await _end_at_last(log, "failed", Failure(kind, text))
+
+
+async def _end_at_last(log: JobLog, state: JobState, failure: Failure | None) -> None:
+    """Where the disk has no room even for this, nothing else could be kept either: wait for it."""
+    while True:
+        try:
+            await _end(log, state, failure)
+        except OSError:
+            _LOG.exception("job %s cannot be ended yet", log.view.job_id)
+            await asyncio.sleep(_DISK_RETRY_S)
+        else:
+            return
 
 
 async def _end(log: JobLog, state: JobState, failure: Failure | None) -> None:

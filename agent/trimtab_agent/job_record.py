@@ -15,13 +15,17 @@ from trimtab_agent.records import (
     JobFinished,
     JobSpec,
     JobState,
+    PhaseStarted,
     StateChanged,
 )
 
 
 @dataclass(frozen=True)
 class JobView:
-    """Times are the device's wall clock, for people; nothing is computed from them."""
+    """Times are the device's wall clock, for people; nothing is computed from them.
+
+    ``current_arm``: what it measures, or measured last.
+    """
 
     job_id: str
     request_id: str
@@ -34,6 +38,9 @@ class JobView:
     arms: tuple[ArmResult, ...] = ()
     last_sequence: int = 0
     acknowledged: bool = False
+    holder: str = ""
+    current_arm: str = ""
+    current_repeat: int = 0
 
     @property
     def is_terminal(self) -> bool:
@@ -55,6 +62,8 @@ def advance(job: JobView, event: Event) -> JobView:
         if start is None and kind.state != "pending":
             start = event.time_unix_ns
         return replace(job, state=kind.state, start_time_ns=start)
+    if isinstance(kind, PhaseStarted):
+        return replace(job, current_arm=event.arm, current_repeat=event.repeat_index)
     if isinstance(kind, ArmFinished):
         return replace(job, arms=(*job.arms, kind.result))
     if isinstance(kind, JobFinished):

@@ -17,10 +17,14 @@ from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.attempts import Attempts
+from trimtab_agent.config import DEFAULT_MAX_JOB_NS
 from trimtab_agent.doctor.harness import null_median_ns
+from trimtab_agent.health_gate import examine
 from trimtab_agent.housekeeping import give_memory_back
 from trimtab_agent.interleaved import InterleavedRounds
+from trimtab_agent.job_deadline import ended_in_time, limit_of, out_of_time
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.logs import bound
 from trimtab_agent.power.meter import NOT_INTERLEAVED, PowerMeter
 from trimtab_agent.preflight import Preflight, preflight
 from trimtab_agent.quiet import Quiet
@@ -39,11 +43,18 @@ _LOG = logging.getLogger(__name__)
 _ROOT = Path("/")
 
 
-class JobRunner:
-    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc.
+@dataclass(frozen=True)
+class JobRules:
+    """``allow_code``: models may run code. ``caches``: where runtimes keep what they compiled.
+    ``max_job_ns``: what no job may exceed, whatever it asks for."""
 
-    ``allow_code``: models may run code. ``caches``: where runtimes keep what they compiled.
-    """
+    allow_code: bool = False
+    caches: Path | None = None
+    max_job_ns: int = DEFAULT_MAX_JOB_NS
+
+
+class JobRunner:
+    """``scratch`` is wiped: what lies there is an earlier agent's. ``root``: of sys and proc."""
 
     def __init__(
         self,
@@ -51,16 +62,14 @@ class JobRunner:
         scratch: Path,
         quiet: Quiet,
         root: Path = _ROOT,
-        allow_code: bool = False,
-        caches: Path | None = None,
+        rules: JobRules | None = None,
         meter: PowerMeter | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._root = root
         self._scratch = scratch
-        self._caches = caches
         self._quiet = quiet
-        self._allow_code = allow_code
+        self._rules = rules or JobRules()
         self._harness: str | None = None
         self._meter = meter or PowerMeter(root)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -68,22 +77,44 @@ class JobRunner:
 
     async def run(self, log: JobLog) -> None:
         """Run the job to its end; cancelling kills the worker and leaves the end to the caller."""
+        with bound(job_id=log.view.job_id, request_id=log.view.request_id):
+            _LOG.info("runs %d arms for %s", len(log.view.spec.arms), log.view.holder or "nobody")
+            await self._run(log)
+            _LOG.info("ended: %s", log.view.state)
+
+    async def _run(self, log: JobLog) -> None:
         folder = self._scratch / log.view.job_id
         folder.mkdir()
         failure = None
         try:
             give_memory_back()
             await log.record(StateChanged("preparing"))
-            await self._run_arms(log, folder)
+            failure = await self._refusal(log, folder) or await self._run_in_time(log, folder)
         except Exception as error:
             _LOG.exception("job %s", log.view.job_id)
             failure = _unexpected(error)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         arms = _in_order(log)
-        if failure is None and all(arm.failure is not None for arm in arms):
+        if failure is None and arms and all(arm.failure is not None for arm in arms):
             failure = arms[0].failure
         await log.record(JobFinished("failed" if failure else "succeeded", failure, arms))
+
+    async def _refusal(self, log: JobLog, folder: Path) -> Failure | None:
+        """Why the device is in no state to run the job."""
+        report = await examine(log.view.spec.policy.health_gate, self._root, folder)
+        for text in report.untold:
+            await log.record(LogLine("warning", f"the health gate cannot tell: {text}"))
+        if not report.unmet:
+            return None
+        return Failure("device", "the health gate refused the job: " + "; ".join(report.unmet))
+
+    async def _run_in_time(self, log: JobLog, folder: Path) -> Failure | None:
+        asked_ns, most_ns = log.view.spec.policy.job_timeout_ns, self._rules.max_job_ns
+        work = self._run_arms(log, folder)
+        if await ended_in_time(work, limit_of(asked_ns, most_ns)):
+            return None
+        return out_of_time(asked_ns, most_ns)
 
     async def _run_arms(self, log: JobLog, folder: Path) -> None:
         spec = log.view.spec
@@ -94,7 +125,14 @@ class JobRunner:
             for index, arm in enumerate(spec.arms)
         ]
         started_ns = time.perf_counter_ns()
-        passes = ArmPasses(log, self._artifacts, folder, started_ns, self._allow_code, self._caches)
+        passes = ArmPasses(
+            log,
+            self._artifacts,
+            folder,
+            started_ns,
+            self._rules.allow_code,
+            self._rules.caches,
+        )
         if spec.support_only:
             await check_arms(log, passes, arms)
             return
@@ -133,7 +171,8 @@ class _Rounds:
         for index in range(spec.repeat_count):
             for arm in _active(arms):
                 async with self.surroundings.around(arm):
-                    await self.attempts.repeat(arm, index)
+                    with bound(arm=arm.arm.name):
+                        await self.attempts.repeat(arm, index)
                 if arm.failure is not None:
                     await self._report(arm)
         for arm in _active(arms):

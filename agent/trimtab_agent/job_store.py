@@ -48,10 +48,10 @@ class JobStore:
             if not log.view.is_terminal:
                 await log.record(JobFinished("failed", STOPPED, log.view.arms))
 
-    def create(self, request_id: str, spec: JobSpec) -> JobLog:
+    def create(self, request_id: str, spec: JobSpec, holder: str = "") -> JobLog:
         number = max((int(job_id.partition("-")[0]) for job_id in self._jobs), default=0) + 1
         job_id = f"{number:06d}-{secrets.token_hex(4)}"
-        view = JobView(job_id, request_id, spec, time.time_ns())
+        view = JobView(job_id, request_id, spec, time.time_ns(), holder=holder)
         log = JobLog.create(self._root / job_id, view)
         self._jobs[job_id] = log
         return log

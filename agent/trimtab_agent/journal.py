@@ -45,10 +45,17 @@ class Journal:
         return len(self._starts)
 
     def append(self, record: dict[str, Any]) -> None:
-        """In the operating system's hands on return; on the disk after :meth:`sync`."""
-        line = _encode(record)
-        with self._path.open("ab") as file:
-            file.write(line)
+        """In the operating system's hands on return; on the disk after :meth:`sync`.
+
+        Raises OSError where the disk is full; nothing of the record stays then.
+        """
+        line = encode(record)
+        try:
+            with self._path.open("ab") as file:
+                file.write(line)
+        except OSError:
+            os.truncate(self._path, self._end)  # else the next one would follow a torn line
+            raise
         self._starts.append(self._end)
         self._end += len(line)
 
@@ -62,7 +69,7 @@ class Journal:
         end = self._starts[index + 1] if index + 1 < len(self._starts) else self._end
         with self._path.open("rb") as file:
             file.seek(start)
-            return _decode(file.read(end - start))
+            return decode(file.read(end - start))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self.read(index) for index in range(len(self)))
@@ -81,12 +88,13 @@ class Journal:
         return end
 
 
-def _encode(record: dict[str, Any]) -> bytes:
+def encode(record: dict[str, Any]) -> bytes:
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _decode(line: bytes) -> dict[str, Any]:
+def decode(line: bytes) -> dict[str, Any]:
+    """Raises ValueError where it is torn or damaged."""
     record: dict[str, Any] = json.loads(_checked(line))
     return record
 

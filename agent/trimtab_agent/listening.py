@@ -11,11 +11,11 @@ from pathlib import Path
 
 import grpc.aio
 
-from trimtab_agent.config import ConfigError, ListenAddress, LoopbackAddress
+from trimtab_agent.config import ClearAddress, ConfigError, LoopbackAddress
 
 
 @contextlib.contextmanager
-def bound(server: grpc.aio.Server, listen: ListenAddress) -> Iterator[str]:
+def bound(server: grpc.aio.Server, listen: ClearAddress) -> Iterator[str]:
     """The bound address. Raises ConfigError where it cannot be bound."""
     if isinstance(listen, LoopbackAddress):
         yield str(LoopbackAddress(listen.host, _bind(server, str(listen), listen)))
@@ -32,7 +32,7 @@ def bound(server: grpc.aio.Server, listen: ListenAddress) -> Iterator[str]:
         listen.path.unlink(missing_ok=True)
 
 
-def _bind(server: grpc.aio.Server, address: str, listen: ListenAddress) -> int:
+def _bind(server: grpc.aio.Server, address: str, listen: ClearAddress) -> int:
     try:
         port: int = server.add_insecure_port(address)
     except RuntimeError as error:

@@ -48,11 +48,21 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class HealthGate:
+    """What must be true of the device when the job's turn comes; 0: not asked."""
+
+    min_disk_free_bytes: int = 0
+    min_memory_available_bytes: int = 0
+    min_battery_percent: float = 0.0
+    max_temperature_c: float = 0.0
+
+
+@dataclass(frozen=True)
 class Policy:
     """What has a default was not asked for while it has it.
 
     ``steady_tolerance`` is a share; ``percentile_sample_count`` is of one repeat, ``max_retries``
-    of an arm.
+    of an arm; ``job_timeout_ns`` of the whole job.
     """
 
     min_duration_ns: int
@@ -69,6 +79,8 @@ class Policy:
     memory_limit_bytes: int = 0
     max_start_temperature_c: float = 0.0
     cooldown_timeout_ns: int = 0
+    job_timeout_ns: int = 0
+    health_gate: HealthGate = HealthGate()
 
 
 @dataclass(frozen=True)

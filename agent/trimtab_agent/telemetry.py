@@ -44,7 +44,7 @@ class Telemetry:
             await asyncio.sleep(period_s)
             after = read_cpu_times(self.root)
             try:
-                values_now = await within(ANSWER_S, self._values)
+                values_now = await within(ANSWER_S, self.values)
             except NoAnswer:
                 return
             told = {**values_now, "cpu_busy": busy_share(before, after)}
@@ -54,9 +54,10 @@ class Telemetry:
                 for name, value in told.items()
                 if value is not None and (not wanted or name in wanted)
             }
-            yield Moment(time.clock_gettime_ns(_BOOT_CLOCK), values)
+            yield Moment(boot_clock_ns(), values)
 
-    def _values(self) -> dict[str, float | None]:
+    def values(self) -> dict[str, float | None]:
+        """Of this moment; None: the device cannot tell. It reads files and may block."""
         hottest = hottest_zone(self.root)
         available = meminfo(self.root).get("MemAvailable")
         return {
@@ -67,5 +68,6 @@ class Telemetry:
         }
 
 
-# Counts on while the machine sleeps, where there is such a clock.
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+def boot_clock_ns() -> int:
+    """It counts on while the machine sleeps, where there is such a clock."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

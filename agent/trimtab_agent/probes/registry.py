@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from trimtab_agent.entry_points import EntryPoint, entry_points
 from trimtab_agent.probes.base import Probe, Sensor
 from trimtab_agent.records import SensorInfo
 

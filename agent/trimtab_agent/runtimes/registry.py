@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-
+from trimtab_agent.entry_points import EntryPoint, entry_points
 from trimtab_agent.records import RuntimeInfo
 from trimtab_agent.runtimes.base import Runtime, RuntimeMissing
 

@@ -6,27 +6,35 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from trimtab_protos.digest import Digest
-from trimtab_protos.errors import UploadInvalid
+from trimtab_protos.errors import SpecInvalid, UploadInvalid
 from trimtab_protos.v1 import artifact_pb2, artifact_pb2_grpc
 
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.config import MAX_CHUNK_BYTES
 from trimtab_agent.convert_spec import digest_from_message, digest_to_message
+from trimtab_agent.leases.desk import LeaseDesk
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.uploads import Upload, Uploads
 
+_MAX_ASKED = 10_000
 _Requests = AsyncIterator[artifact_pb2.UploadArtifactRequest]
 
 
 class ArtifactServicer(artifact_pb2_grpc.ArtifactServiceServicer):
-    def __init__(self, store: ArtifactStore, uploads: Uploads, quiet: Quiet) -> None:
+    def __init__(
+        self, store: ArtifactStore, uploads: Uploads, quiet: Quiet, leases: LeaseDesk
+    ) -> None:
         self._store = store
         self._uploads = uploads
         self._quiet = quiet
+        self._leases = leases
 
     async def FindMissingArtifacts(  # noqa: N802
         self, request: artifact_pb2.FindMissingArtifactsRequest, context: Any
     ) -> artifact_pb2.FindMissingArtifactsResponse:
+        if len(request.digests) > _MAX_ASKED:
+            text = f"digests: at most {_MAX_ASKED} at once, were {len(request.digests)}"
+            raise SpecInvalid(text, field="digests")
         missing = self._store.missing(digest_from_message(digest) for digest in request.digests)
         return artifact_pb2.FindMissingArtifactsResponse(
             missing_digests=[digest_to_message(digest) for digest in missing]
@@ -49,35 +57,38 @@ class ArtifactServicer(artifact_pb2_grpc.ArtifactServiceServicer):
         if first is None:
             raise UploadInvalid("the upload holds no message")
         digest = _digest(first)
+        if first.lease_id:
+            self._leases.check(first.lease_id)
         if self._store.has(digest):  # nothing more is read, so nothing more is sent
             return artifact_pb2.UploadArtifactResponse(committed_size=digest.size_bytes)
         self._quiet.check()
         async with self._uploads.receive(digest) as upload:
+            await context.send_initial_metadata(())  # it is this connection's turn: send on
             size = await self._take(first, requests, upload)
         return artifact_pb2.UploadArtifactResponse(committed_size=size)
 
     async def _take(
         self, request: artifact_pb2.UploadArtifactRequest, rest: _Requests, upload: Upload
     ) -> int:
-        size = await self._take_one(request, upload)
+        await self._take_one(request, upload)
         finish = request.finish_write
         while not finish:
             following = await anext(rest, None)
             if following is None:  # broken off or paused: to be resumed at this size
-                return size
+                return await upload.settle()
             if following.HasField("digest"):
                 raise UploadInvalid("only an upload's first message names the digest")
-            size = await self._take_one(following, upload)
+            await self._take_one(following, upload)
             finish = following.finish_write
         return await upload.finish()
 
-    async def _take_one(self, request: artifact_pb2.UploadArtifactRequest, upload: Upload) -> int:
+    async def _take_one(self, request: artifact_pb2.UploadArtifactRequest, upload: Upload) -> None:
         self._quiet.check()
         if len(request.data) > MAX_CHUNK_BYTES:
             raise UploadInvalid(
                 f"a chunk of {len(request.data)} bytes; at most {MAX_CHUNK_BYTES} are taken"
             )
-        return await upload.write(request.write_offset, request.data)
+        await upload.write(request.write_offset, request.data)
 
     async def DownloadArtifact(  # noqa: N802
         self, request: artifact_pb2.DownloadArtifactRequest, context: Any
@@ -90,6 +101,4 @@ class ArtifactServicer(artifact_pb2_grpc.ArtifactServiceServicer):
 def _digest(first: artifact_pb2.UploadArtifactRequest) -> Digest:
     if not first.HasField("digest"):
         raise UploadInvalid("an upload's first message names the digest")
-    if first.lease_id:
-        raise UploadInvalid("lease_id: this agent hands out no leases yet; leave it empty")
     return digest_from_message(first.digest)

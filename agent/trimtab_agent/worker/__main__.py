@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import faulthandler
+import os
+import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from trimtab_protos.failure import Failure
 
@@ -14,9 +18,13 @@ from trimtab_agent.runtimes.base import WorkerError
 from trimtab_agent.runtimes.reasons import FREE_MEMORY, one_line
 from trimtab_agent.worker.channel import Channel, take_standard_output
 from trimtab_agent.worker.confine import confine
+from trimtab_agent.worker.isolation.entering import isolate
 from trimtab_agent.worker.lifeline import forbid_core_file, hold_on_to
 from trimtab_agent.worker.messages import WorkerTask
 
+_TOLD = 500
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT}
+WRITES_NOWHERE_ELSE = "a worker has no network and may write only in its scratch folder"
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -42,15 +50,35 @@ def run_task(task: WorkerTask, channel: Channel) -> None:
     work(task, channel)
 
 
-def failure_of(error: Exception, folder: Path | None) -> Failure:
-    """Who is to blame for what went wrong, in one line."""
+def failure_of(error: Exception, folder: Path | None, isolated: bool = False) -> Failure:
+    """Who is to blame for what went wrong, in one line. ``isolated``: the kernel refuses things."""
     if isinstance(error, WorkerError):
-        return Failure(error.failure_class, one_line(str(error), folder))
+        text = one_line(str(error), folder)
+        if isolated and "permission denied" in text.lower():
+            text = f"{text} ({WRITES_NOWHERE_ELSE})"
+        return Failure(error.failure_class, text)
     if isinstance(error, MemoryError):
         return Failure("resources", f"out of memory: {FREE_MEMORY}")
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return Failure("resources", "the device's disk is full: free some space and try again")
+    if isolated and isinstance(error, OSError) and error.errno in _REFUSED:
+        text = one_line(f"{type(error).__name__}: {error}", folder)
+        return Failure("model", f"{text} ({WRITES_NOWHERE_ELSE})")
     return Failure("harness", one_line(f"{type(error).__name__}: {error}", folder))
+
+
+def stopper(channel: Channel) -> Callable[[str], NoReturn]:
+    """Ends this worker, also from a child of it, saying what it tried."""
+    worker = os.getpid()
+
+    def stop(tried: str) -> NoReturn:
+        text = " ".join(f"stopped: the model or its runtime {tried}".split())[:_TOLD]
+        channel.send("failed", failure_class="model", message=text)
+        if os.getpid() != worker:
+            os.kill(worker, signal.SIGKILL)
+        os._exit(0)
+
+    return stop
 
 
 def main(arguments: list[str]) -> int:
@@ -59,10 +87,13 @@ def main(arguments: list[str]) -> int:
     hold_on_to(int(arguments[1]))
     forbid_core_file()
     task = WorkerTask.from_json(Path(arguments[0]).read_text(encoding="utf-8"))
+    isolated = isolate(task, stopper(channel))
+    channel.send("isolated", in_force=isolated.in_force, missing=isolated.missing)
     try:
         run_task(task, channel)
     except Exception as error:
-        failure = failure_of(error, Path(task.model_path).parent if task.model_path else None)
+        folder = Path(task.model_path).parent if task.model_path else None
+        failure = failure_of(error, folder, bool(isolated.in_force))
         if failure.failure_class == "harness":
             traceback.print_exc()
         channel.send("failed", failure_class=failure.failure_class, message=failure.message)

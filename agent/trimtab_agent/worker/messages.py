@@ -12,6 +12,7 @@ discard_count} each, until that is closed.
 
 kinds and their fields:
 
+- ``isolated``: in_force (list of str), missing ({part: why}); before anything else
 - ``phase``: phase
 - ``loaded``: load_ns, runtime_version, runtime_package, accelerator_used, inputs, outputs
   (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened), places
@@ -61,7 +62,9 @@ class WorkerTask:
     (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
     ``sustain_ns`` None: no sustained load. ``idle_ns``: how long to sleep before the warm-up and
     after the samples, for the idle power; 0: not at all. ``cache_path``: the agent's folder for
-    what runtimes compile.
+    what runtimes compile. What starts the worker fills in: ``work_path``, a folder of the worker's
+    own to write in; ``task_group``, the file by which it enters its control group, or
+    ``group_missing``, why there is none.
     """
 
     mode: Mode
@@ -95,6 +98,9 @@ class WorkerTask:
     idle_ns: int = 0
     allow_code_in_models: bool = False
     cache_path: str = ""
+    work_path: str = ""
+    task_group: str = ""
+    group_missing: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -20,26 +20,45 @@ def died_of_signal(number: int, phase: str, stderr_tail: str) -> Failure:
     except ValueError:  # a real-time signal
         name = f"signal {number}"
     said = _last_words(stderr_tail)
+    if number == signal.SIGSYS:
+        return Failure(
+            "model",
+            f"stopped during {phase}: the model or its runtime tried to open a network socket, "
+            "which no worker may",
+        )
     if number in _CRASHES:
         return Failure("model", f"the runtime crashed ({name}) during {phase}{said}")
     return Failure("harness", f"the worker process was ended by {name} during {phase}{said}")
 
 
 def killed(phase: str, for_memory: bool | None, group_limit_bytes: int | None) -> Failure:
-    """Signal 9. ``for_memory``: whether it was the kernel, for want of memory; None: unknown."""
+    """Signal 9. ``for_memory``: whether it was the kernel, for want of memory; None: unknown.
+
+    What somebody killed says nothing of the model: of class ``device``, so that it is tried again.
+    """
+    if for_memory is False:
+        return Failure(
+            "device",
+            f"the worker process was killed by signal 9 during {phase}, and not by the kernel for "
+            "want of memory: by somebody, or by a watchdog of the device (systemd-oomd, earlyoom, "
+            f"Android's lmkd); {FREE_MEMORY}",
+        )
     if for_memory:
         limit = "the device's memory"
         if group_limit_bytes is not None:
             limit = f"the limit of {group_limit_bytes / 1e6:g} MB of the agent's control group"
         text = f"killed by the kernel for memory during {phase}: {limit} was used up"
-    elif for_memory is None:
-        text = f"killed by signal 9 during {phase}; out of memory?"
     else:
-        text = (
-            f"killed by signal 9 during {phase}, and not by the kernel for want of memory: by "
-            "somebody, or by a watchdog of the device (systemd-oomd, earlyoom, Android's lmkd)"
-        )
+        text = f"killed by signal 9 during {phase}; out of memory?"
     return Failure("resources", f"the worker process was {text}; {FREE_MEMORY}")
+
+
+def overfull(phase: str, limit: int) -> Failure:
+    return Failure(
+        "model",
+        f"stopped during {phase}: the model or its runtime started more than {limit} processes "
+        "and threads, the limit of a worker",
+    )
 
 
 def ended_without_a_word(returncode: int | None, phase: str, stderr_tail: str) -> Failure:

@@ -16,12 +16,15 @@ from typing import Any, cast
 
 from trimtab_protos.failure import FAILURE_CLASSES, Failure, FailureClass
 
+from trimtab_agent.worker.isolation.enclosure import Enclosure
+from trimtab_agent.worker.isolation.tasks import most_tasks
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.obituary import (
     beyond_memory,
     died_of_signal,
     ended_without_a_word,
     killed,
+    overfull,
     timed_out,
 )
 from trimtab_agent.worker.oom import count_kills, group_limit_bytes, killed_for_memory
@@ -49,6 +52,7 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._failure: Failure | None = None
         self._kills_before = count_kills()
+        self._enclosure = Enclosure(task, scratch)
 
     async def run(
         self, timeout_ns: int, on_message: OnMessage, on_start: OnStart | None = None
@@ -58,12 +62,13 @@ class WorkerProcess:
         ``on_message`` gets every message but ``done`` and ``failed``, which are the return value.
         What it raises ends the worker and is raised here.
         """
-        self._task_file.write_text(self._task.to_json(), encoding="utf-8")
         process: asyncio.subprocess.Process | None = None
         try:
+            self._task_file.write_text(self._enclosure.open().to_json(), encoding="utf-8")
             process = await self._start()
             self.pid = process.pid
             self._process = process
+            self._enclosure.watch(process.pid)
             if on_start is not None:
                 on_start(process.pid)
             await asyncio.wait_for(self._converse(process, on_message), timeout_ns / 1e9)
@@ -73,6 +78,9 @@ class WorkerProcess:
             if process is not None:
                 await _end(process)
             self._task_file.unlink(missing_ok=True)
+            self._enclosure.close()
+        if self._enclosure.overfull:
+            return overfull(self.phase, most_tasks())
         failure = self._outcome(process.returncode)
         if failure is None or process.returncode == -signal.SIGKILL:  # no limit of ours kills so
             return failure

@@ -16,6 +16,7 @@ from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
 from trimtab.fleet.ledger import RunLedger
+from trimtab.fleet.open_files import allow_open_files
 from trimtab.fleet.progress import OnProgress, Progress, shows_telemetry
 from trimtab.fleet.telemetry import live_period_s
 from trimtab.measure.accuracy import MetricFunction
@@ -65,6 +66,7 @@ async def measure_fleet(
     deadline_at = None
     if campaign.deadline_s is not None:
         deadline_at = asyncio.get_running_loop().time() + campaign.deadline_s
+    allow_open_files(len(campaign.devices))
     shown = shows_telemetry(on_progress)
     telemetry_s = live_period_s(len(campaign.devices)) if shown else None
     kept = campaign.ledger

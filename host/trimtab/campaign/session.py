@@ -15,6 +15,7 @@ from trimtab.fleet.inventory import Inventory, InventoryDevice
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.progress import OnProgress
 from trimtab.home import home
+from trimtab.logs import bound
 from trimtab.records import Result, Run
 from trimtab.store import RunStore
 
@@ -50,5 +51,6 @@ def measure_into(store: RunStore, run: Run, campaign: Campaign, on_progress: OnP
         if results:
             store.set_results(run.run_id, results[0].device.name, results)
 
-    results = asyncio.run(measure_fleet(campaign, on_progress, keep))
+    with bound(run_id=run.run_id):
+        results = asyncio.run(measure_fleet(campaign, on_progress, keep))
     return replace(run, results=tuple(results))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,7 @@ _COMMANDS = {
     "decide": "trimtab.cli.runs",
     "demo": "trimtab.cli.demo",
     "devices": "trimtab.cli.devices",
+    "fleet": "trimtab.cli.fleet",
     "init": "trimtab.cli.demo",
     "policies": "trimtab.cli.policies",
     "report": "trimtab.cli.runs",
@@ -46,7 +48,13 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="trimtab")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="TRIMTAB_LOG",
+    help="Append what is done on which device there, one JSON object a line.",
+)
+def cli(debug: bool, log_file: Path | None) -> None:
     """Compress a trained model, measure every variant on the real devices, choose what to ship.
 
     \b
@@ -55,6 +63,10 @@ def cli(debug: bool) -> None:
       trimtab bench model.onnx          measure a file on this machine
       trimtab run                       compress, measure, decide: the project in this folder
     """
+    if log_file is not None:
+        from trimtab.logs import log_to
+
+        log_to(log_file)
 
 
 def main() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
-from typing import Any
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from trimtab.campaign.session import local_agent_state
+from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.cli.devices_discover import discover_devices
+from trimtab.cli.devices_doctor import doctor
+from trimtab.cli.devices_list import list_devices
+from trimtab.cli.devices_top import top
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console
-from trimtab.fleet.ask import ask_device, ask_devices
-from trimtab.fleet.inventory import Inventory, InventoryDevice, parse_label
+from trimtab.fleet.ask import ask_device
+from trimtab.fleet.inventory import Inventory, parse_label
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.home import home
 from trimtab.records import DevicePower, PowerModel, UserError
@@ -27,31 +30,13 @@ _FORMAT = click.option(
 
 @click.group()
 def devices() -> None:
-    """The devices you measure on: list, add, remove, power, info."""
+    """The devices you measure on: find, add, label and list them; watch and examine them."""
 
 
-@devices.command("list")
-@_FORMAT
-def list_devices(output: str) -> int:
-    """List the known devices and whether their agents answer.
-
-    \b
-    Example: trimtab devices list
-    """
-    known = _inventory().devices()
-    answers = asyncio.run(ask_devices(known, local_agent_state()))
-    listed = [(device, answers[device.name]) for device in known]
-    if output == "json":
-        rows = [_row(device, answer) for device, answer in listed]
-        click.echo(json.dumps({"schema": "trimtab.devices/1", "devices": rows}, indent=2))
-        return EXIT_DONE
-    table = Table("device", "address", "labels", "status", "what it is")
-    for device, answer in listed:
-        row = _row(device, answer)
-        labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
-        table.add_row(row["name"], row["address"], labels, row["status"], row["description"])
-    output_console().print(table)
-    return EXIT_DONE
+devices.add_command(list_devices)
+devices.add_command(top)
+devices.add_command(doctor)
+devices.add_command(discover_devices)
 
 
 @devices.command()
@@ -59,12 +44,16 @@ def list_devices(output: str) -> int:
 @click.argument("address")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="For --device label:…")
 def add(name: str, address: str, labels: tuple[str, ...]) -> int:
-    """Remember the agent at ADDRESS (unix:PATH or 127.0.0.1:PORT) as NAME.
+    """Remember the agent at ADDRESS as NAME.
 
-    A board is reached through SSH: forward its agent's socket, then add the forwarded one.
+    HOST or HOST:PORT is reached with TLS (port 7433 where none is given), and the device must have
+    the identity that `trimtab fleet identity NAME` made. unix:PATH and 127.0.0.1:PORT are this
+    machine's own, in the clear; tls://127.0.0.1:PORT is with TLS. Without an identity a board is
+    reached through SSH: forward its agent's socket, then add the forwarded one.
 
     \b
-    Example:
+    Examples:
+      trimtab devices add pi5 192.168.1.20
       ssh -NL /tmp/pi5.sock:/run/trimtab-agent/agent.sock pi@raspberrypi &
       trimtab devices add pi5 unix:/tmp/pi5.sock --label kind=pi5
     """
@@ -128,6 +117,21 @@ def power(
 
 
 @devices.command()
+@click.argument("name")
+@click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE|KEY-...")
+def label(name: str, changes: tuple[str, ...]) -> int:
+    """Change the labels of the device NAME: KEY=VALUE sets one, KEY- removes it.
+
+    \b
+    Example: trimtab devices label pi5 kind=pi5 room=lab old-
+    """
+    device = _inventory().set_labels(name, changes)
+    labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
+    click.echo(f"{name}: {labels or 'no labels'}", err=True)
+    return EXIT_DONE
+
+
+@devices.command()
 @click.argument("name", default="local")
 @_FORMAT
 def info(name: str, output: str) -> int:
@@ -136,27 +140,19 @@ def info(name: str, output: str) -> int:
     \b
     Example: trimtab devices info local
     """
-    (device,) = _inventory().select([name])
+    (device, *others) = select_devices([name])
+    if others:
+        raise UserError(f"{name} selects {len(others) + 1} devices", "info is of one: name it")
     answer = asyncio.run(ask_device(device, local_agent_state()))
     if isinstance(answer, str):
         click.echo(f"error: {answer}", err=True)
         return EXIT_FAILED
     if output == "json":
-        content = {"schema": "trimtab.device/1", "name": name, **asdict(answer)}
+        content = {"schema": "trimtab.device/1", "name": device.name, **asdict(answer)}
         click.echo(json.dumps(content, indent=2))
         return EXIT_DONE
-    _print_info(name, answer)
+    _print_info(device.name, answer)
     return EXIT_DONE
-
-
-def _row(device: InventoryDevice, answer: DeviceInfo | str) -> dict[str, Any]:
-    return {
-        "name": device.name,
-        "address": device.address or "started on demand",
-        "labels": dict(device.labels),
-        "status": answer if isinstance(answer, str) else "answers",
-        "description": "" if isinstance(answer, str) else answer.description,
-    }
 
 
 def _print_info(name: str, info: DeviceInfo) -> None:

@@ -41,7 +41,7 @@ def _explain(error: BaseException) -> tuple[int, str, str]:
     if isinstance(error, click.ClickException):
         return EXIT_USAGE, f"error: {error.format_message()}", ""
     if isinstance(error, DeviceUnreachable):
-        return EXIT_FAILED, f"error: {error}", "is the agent running there, and the tunnel up?"
+        return EXIT_FAILED, f"error: {error}", error.advice
     if isinstance(error, TrimtabError):
         return EXIT_FAILED, f"error: {error.message}", error.help
     if isinstance(error, OSError):

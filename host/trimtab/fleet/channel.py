@@ -6,6 +6,8 @@ from typing import Any
 
 import grpc.aio
 
+from trimtab.fleet.identity.link import TlsLink
+
 _MESSAGE_LIMIT = 32 << 20
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     # A proxy variable in the environment must not break boards on the local network.
@@ -20,5 +22,9 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+def open_channel(address: str, link: TlsLink | None = None) -> grpc.aio.Channel:
+    """In the clear; with ``link``: with TLS, the device's certificate checked by its name."""
+    if link is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    options = (*_OPTIONS, ("grpc.ssl_target_name_override", link.device))
+    return grpc.aio.secure_channel(str(link.place), link.credentials(), options=options)

@@ -18,8 +18,11 @@ from trimtab_protos.v1 import (
 )
 
 from trimtab.fleet import convert
+from trimtab.fleet.address import tls_place
 from trimtab.fleet.channel import open_channel
 from trimtab.fleet.errors import translated
+from trimtab.fleet.identity.link import tls_link
+from trimtab.fleet.identity.upkeep import look_after
 from trimtab.fleet.jobs import DeviceInfo, JobRequest, JobUpdate, Lease
 
 if TYPE_CHECKING:
@@ -35,8 +38,11 @@ class AgentClient:
     """Every method raises TrimtabError (the agent refused) or DeviceUnreachable."""
 
     def __init__(self, device: str, address: str) -> None:
+        """Raises IdentityProblem where the address wants TLS and this host has no identity."""
         self.device = device
-        self._channel = open_channel(address)
+        place = tls_place(address)
+        self._link = None if place is None else tls_link(device, place)
+        self._channel = open_channel(address, self._link)
         # The stubs' types tell the asynchronous ones apart, the constructors do not.
         self._devices = cast("_Devices", device_pb2_grpc.DeviceServiceStub(self._channel))
         self._artifacts = cast("_Artifacts", artifact_pb2_grpc.ArtifactServiceStub(self._channel))
@@ -45,6 +51,14 @@ class AgentClient:
         )
 
     async def __aenter__(self) -> AgentClient:
+        """Raises IdentityProblem or DeviceUnreachable where there is TLS and it cannot be."""
+        if self._link is not None:
+            try:
+                seen = await self._link.look()
+                await look_after(self.device, seen, self._channel)
+            except BaseException:
+                await self._channel.close()
+                raise
         return self
 
     async def __aexit__(

@@ -3,6 +3,7 @@
 ::
 
     TrimtabError (trimtab_protos.errors)   the agent refused, with a reason of the catalogue
+    └── IdentityProblem                    one of the two does not trust the other, and why
     DeviceUnreachable                      no agent answers there
 """
 
@@ -14,24 +15,44 @@ from google.rpc import status_pb2
 from grpc.aio import AioRpcError
 from trimtab_protos.errors import (
     DETAILS_KEY,
+    ArtifactTooLarge,
     Failure,
+    FailureClass,
+    IdentityRefused,
     InternalError,
     NotServed,
+    StoreFull,
     TrimtabError,
     status_to_error,
 )
 
+NO_ROOM = (ArtifactTooLarge, StoreFull)
 _GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class DeviceUnreachable(Exception):
     """No agent answers at the device's address (any more); ``str()`` is one line for the user."""
 
+    def __init__(
+        self, message: str, advice: str = "is the agent running there, and the tunnel up?"
+    ) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class IdentityProblem(IdentityRefused):
+    """Found before anything was asked; ``help`` says what to do about this very reason."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        vars(self)["help"] = advice  # elsewhere it is the class's
+
 
 def device_failure(error: DeviceUnreachable | TrimtabError) -> Failure:
     """What is written down for a device on which nothing could be measured."""
     if isinstance(error, TrimtabError):
-        return Failure("device", f"{error.message} ({error.help})")
+        kind: FailureClass = "resources" if isinstance(error, NO_ROOM) else "device"
+        return Failure(kind, f"{error.message} ({error.help})")
     return Failure("device", str(error))
 
 

@@ -20,6 +20,7 @@ from trimtab.records import DevicePower, UserError
 __all__ = ["LOCAL", "LOCAL_DEVICE", "Inventory", "InventoryDevice", "parse_label"]
 
 Ask = Callable[[Sequence[InventoryDevice]], Mapping[str, DeviceInfo | str]]
+_ENTRY = re.compile(r"\s*\[\[\s*device\s*\]\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -52,6 +53,23 @@ class Inventory:
         (device,) = self.select([name])
         device = replace(device, power=checked_power(power))
         self._devices[device.name] = device
+        self._write()
+        return device
+
+    def set_labels(self, name: str, changes: Sequence[str]) -> InventoryDevice:
+        """``KEY=VALUE`` sets, ``KEY-`` removes. Raises UserError for an unknown name, and for what
+        is neither."""
+        if name not in self._devices or name == LOCAL:
+            raise UserError(f"there is no device {name} to label", self._known())
+        labels = dict(self._devices[name].labels)
+        for change in changes:
+            if change.endswith("-") and "=" not in change:
+                labels.pop(change[:-1], None)
+            else:
+                key, value = parse_label(change)
+                labels[key] = value
+        device = replace(self._devices[name], labels=labels)
+        self._devices[name] = device
         self._write()
         return device
 
@@ -112,28 +130,57 @@ class Inventory:
 
 
 def _read(path: Path) -> dict[str, InventoryDevice]:
+    """Raises UserError with the file and, for what is no inventory, the line."""
     if not path.exists():
         return {}
+    mend = "mend or delete the file"
     try:
-        entries = tomllib.loads(path.read_text()).get("device", [])
-        devices = [_device(entry) for entry in entries]
-    except (
-        OSError,
-        UnicodeDecodeError,
-        tomllib.TOMLDecodeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise UserError(f"{path} cannot be read: {error}", "mend or delete the file") from error
-    return {device.name: device for device in devices}
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}", mend) from error
+    entries = content.get("device", [])
+    unknown = sorted(set(content) - {"device"})
+    if unknown or not isinstance(entries, list):
+        what = f"{unknown[0]!r} is none of its keys" if unknown else "device is no list of tables"
+        raise UserError(f"{path}: {what}", "each device is a table [[device]]")
+    devices: dict[str, InventoryDevice] = {}
+    for number, entry in enumerate(entries):
+        try:
+            device = _device(entry)
+            if device.name in devices:
+                raise ValueError(f"there are two devices {device.name}")
+        except (UserError, KeyError, TypeError, ValueError) as error:
+            where = f"{path}:{_line_of_entry(text, number)}"
+            advice = error.advice if isinstance(error, UserError) else mend
+            raise UserError(
+                f"{where}: this device cannot be used: {_why(error)}", advice
+            ) from error
+        devices[device.name] = device
+    return devices
+
+
+def _line_of_entry(text: str, number: int) -> int:
+    """Of the device's ``[[device]]``, from 1; 1 where they are written in another way."""
+    starts = [at for at, line in enumerate(text.splitlines(), 1) if _ENTRY.match(line)]
+    return starts[number] if number < len(starts) else 1
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return error.message
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _device(entry: Mapping[str, Any]) -> InventoryDevice:
-    """Only the local device has no address."""
-    name = entry["name"]
+    """Only the local device has no address. Raises UserError, KeyError, TypeError or ValueError."""
+    name, labels = entry["name"], entry.get("labels", {})
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes, at most 64")
+    if not isinstance(labels, dict) or not all(isinstance(each, str) for each in labels.values()):
+        raise ValueError('labels are texts: labels = { kind = "pi5" }')
     address = "" if name == LOCAL else check_address(entry["address"])
-    return InventoryDevice(name, address, entry.get("labels", {}), power_from(entry))
+    return InventoryDevice(name, address, labels, power_from(entry))
 
 
 def _entry(device: InventoryDevice) -> dict[str, Any]:

@@ -64,12 +64,20 @@ async def _wait_until_it_answers(
     deadline = loop.time() + _START_TIMEOUT_S
     socket = Path(address.removeprefix("unix:"))
     while loop.time() < deadline and process.returncode is None:
-        if socket.exists():
-            async with AgentClient("local", address) as client:
-                await client.device_info(_START_TIMEOUT_S)
+        if socket.exists() and await _answers(address):
             return
         await asyncio.sleep(0.02)
     raise DeviceUnreachable(_why_not(log.read_text(errors="replace")))
+
+
+async def _answers(address: str) -> bool:
+    """The socket is there a moment before it listens."""
+    async with AgentClient("local", address) as client:
+        try:
+            await client.device_info(_START_TIMEOUT_S)
+        except DeviceUnreachable:
+            return False
+    return True
 
 
 def _why_not(log: str) -> str:

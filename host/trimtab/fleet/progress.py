@@ -20,3 +20,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+def shows_telemetry(on_progress: OnProgress) -> bool:
+    """False for whoever says so by an attribute of this name: a log passes telemetry over."""
+    return bool(getattr(on_progress, "shows_telemetry", True))

@@ -17,7 +17,7 @@ from trimtab.fleet.dispatch import connected, why_not
 from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmOutcome, ArmRequest, DeviceInfo, JobRequest, JobUpdate
-from trimtab.fleet.transfer import push
+from trimtab.fleet.transfer import FilesRefused, push
 
 _SILENT = Failure("device", "the device ended the job without a result")
 
@@ -66,7 +66,10 @@ async def check_on(
 async def _ask(client: AgentClient, arms: tuple[ArmRequest, ...], chunk_bytes: int) -> _Heard:
     files = {file.digest: file.path for arm in arms for file in arm.artifact.files}
     pairs = [(path, digest) for digest, path in files.items()]
-    await push(client, pairs, chunk_bytes, lambda path, size: None)
+    try:
+        await push(client, pairs, chunk_bytes, lambda path, size: None)
+    except FilesRefused as refused:
+        raise refused.first from refused
     heard = _Heard()
     request = JobRequest(request_id=uuid.uuid4().hex, arms=arms, support_check=True)
     job_id = await client.submit(request)

@@ -20,12 +20,19 @@ _FORMS: Mapping[str, Callable[[float], str]] = {
     "memory_available_mb": lambda value: f"{value:.0f} MB free",
 }
 
+_LINES_A_SECOND = 10
+
 
 @asynccontextmanager
-async def told_live(client: AgentClient, on_line: Callable[[str], None]) -> AsyncIterator[None]:
-    """``on_line`` hears about once a second. An agent that streams nothing, or a connection that
-    breaks, ends the telling and nothing else."""
-    task = asyncio.ensure_future(_follow(client, on_line))
+async def told_live(
+    client: AgentClient, on_line: Callable[[str], None], period_s: float | None = 1.0
+) -> AsyncIterator[None]:
+    """``on_line`` hears once a period; None: nothing is asked. An agent that streams nothing, or a
+    connection that breaks, ends the telling and nothing else."""
+    if period_s is None:
+        yield
+        return
+    task = asyncio.ensure_future(_follow(client, on_line, period_s))
     try:
         yield
     finally:
@@ -34,15 +41,26 @@ async def told_live(client: AgentClient, on_line: Callable[[str], None]) -> Asyn
             await task
 
 
-async def _follow(client: AgentClient, on_line: Callable[[str], None]) -> None:
+def live_period_s(devices: int) -> float:
+    """A second for some; so long for many that ten lines a second come of all of them together:
+    nobody reads more, and a run on 200 devices would spend most of its time on them."""
+    return max(1.0, devices / _LINES_A_SECOND)
+
+
+async def _follow(client: AgentClient, on_line: Callable[[str], None], period_s: float) -> None:
     moment, told = 0, dict[str, float]()
     with contextlib.suppress(TrimtabError, DeviceUnreachable):
-        async for name, boot_time_ns, value in client.telemetry():
+        async for name, boot_time_ns, value in client.telemetry(period_s):
             if boot_time_ns != moment and told:
                 on_line(line_of(told))
                 told = {}
             moment = boot_time_ns
             told[name] = value
+
+
+def figure_text(told: Mapping[str, float], name: str) -> str:
+    """ "" where it is not told."""
+    return _FORMS[name](told[name]) if name in told else ""
 
 
 def line_of(told: Mapping[str, float]) -> str:

@@ -1,16 +1,45 @@
 """Files to and from a device: nothing is sent twice, everything that arrives is verified."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from trimtab_protos.digest import Digest, digest_file
-from trimtab_protos.errors import DeviceMeasuring, DigestMismatch, OffsetMismatch
+from trimtab_protos.digest import Digest, digest_bytes, digest_file
+from trimtab_protos.errors import (
+    DeviceMeasuring,
+    DigestMismatch,
+    InternalError,
+    OffsetMismatch,
+    RateLimited,
+    TrimtabError,
+)
 
 from trimtab.fleet.client import AgentClient
+from trimtab.fleet.errors import NO_ROOM, DeviceUnreachable
+from trimtab.fleet.uploads import download, upload, upload_status
 
-_RETRY_S = 0.5
-_UPLOAD_ATTEMPTS = 3
+_WAIT_S = 0.5
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
+_ATTEMPTS = 5
+# How long another host's upload of the same file is waited for where it does not get on.
+_OTHERS_PATIENCE_S = 60.0
+# A connection that breaks in the middle of a message does not always say that it is gone.
+_BROKEN = (DeviceUnreachable, InternalError)
+
+
+class FilesRefused(Exception):
+    """The device has no room for these; all others were sent."""
+
+    def __init__(self, errors: Mapping[Digest, TrimtabError]) -> None:
+        super().__init__("; ".join(error.message for error in errors.values()))
+        self.errors = errors
+
+    @property
+    def first(self) -> TrimtabError:
+        return next(iter(self.errors.values()))
 
 
 async def push(
@@ -21,40 +50,119 @@ async def push(
 ) -> None:
     """Sends what the device lacks; while it measures for another host, waits.
 
-    Raises TrimtabError (store full, file too large, ...) or DeviceUnreachable; OSError where a file
-    has gone in the meantime.
+    A broken connection is taken up again where it broke, as long as something gets through.
+
+    Raises FilesRefused, another TrimtabError or DeviceUnreachable; OSError where a file has gone in
+    the meantime.
     """
     paths = {digest: path for path, digest in files}
     missing = await client.find_missing(paths)
+    refused: dict[Digest, TrimtabError] = {}
     for digest in sorted(missing):
-        await _send(client, paths[digest], digest, chunk_bytes)
-        on_sent(paths[digest], digest.size_bytes)
+        try:
+            if await _send(client, paths[digest], digest, chunk_bytes):
+                on_sent(paths[digest], digest.size_bytes)
+        except NO_ROOM as error:
+            refused[digest] = error
+    if refused:
+        raise FilesRefused(refused)
 
 
 async def pull(client: AgentClient, digest: Digest, target: Path) -> None:
-    """Raises DigestMismatch where what arrived is not what was named; nothing is left then."""
-    part = target.with_name(target.name + ".part")
+    """What broke off is gone on with, also by another call: it lies beside the target.
+
+    Raises DigestMismatch where what arrived is not what was named, other TrimtabErrors (nothing is
+    left then), or DeviceUnreachable.
+    """
+    part = part_of(target, client.device)
+    began_anew = not part.exists()
     try:
-        await client.download(digest, part)
+        await _fetch(client, digest, part)
         found = await asyncio.to_thread(digest_file, part)
+        if found != digest and not began_anew:  # what lay there was no beginning of it
+            part.unlink()
+            await _fetch(client, digest, part)
+            found = await asyncio.to_thread(digest_file, part)
         if found != digest:
             raise DigestMismatch(f"the device sent {found} where {digest} was asked for")
         part.replace(target)
-    finally:
+    except TrimtabError:
         part.unlink(missing_ok=True)
+        raise
 
 
-async def _send(client: AgentClient, path: Path, digest: Digest, chunk_bytes: int) -> None:
-    attempts = 0
+def part_of(target: Path, device: str) -> Path:
+    """Where what came so far lies: two devices may send the same file at once."""
+    return target.with_name(f"{target.name}.{digest_bytes(device.encode()).sha256[:8]}.part")
+
+
+class _Tries:
+    """How often a broken connection is tried again: always, while there is progress."""
+
+    def __init__(self) -> None:
+        self._furthest = -1
+        self._moved_at = time.monotonic()
+        self._failures = 0
+
+    def reached(self, size_bytes: int) -> None:
+        if size_bytes > self._furthest:
+            self._furthest = size_bytes
+            self._moved_at = time.monotonic()
+            self._failures = 0
+
+    def start_over(self) -> None:
+        self._furthest = -1
+
+    @property
+    def still_s(self) -> float:
+        return time.monotonic() - self._moved_at
+
+    async def pause(self, error: Exception) -> None:
+        """Raises the error where it is the last time."""
+        self._failures += 1
+        if self._failures >= _ATTEMPTS:
+            raise error
+        await asyncio.sleep(min(_FIRST_PAUSE_S * 2 ** (self._failures - 1), _LONGEST_PAUSE_S))
+
+
+async def _send(client: AgentClient, path: Path, digest: Digest, chunk_bytes: int) -> bool:
+    """Whether anything of it had to be sent by us."""
+    tries = _Tries()
+    was_sent = was_refused = False
     while True:
         try:
-            await client.upload(path, digest, chunk_bytes)
+            status = await upload_status(client, digest)
+            if status.is_complete:
+                return was_sent
+            tries.reached(status.committed_bytes)
+            await upload(client, path, digest, status.committed_bytes, chunk_bytes)
+            return True
         except DeviceMeasuring:
-            await asyncio.sleep(_RETRY_S)
-        except OffsetMismatch:  # somebody else sends the same file: ask again where to go on
-            attempts += 1
-            if attempts == _UPLOAD_ATTEMPTS:
+            await asyncio.sleep(_WAIT_S)
+        except RateLimited as error:
+            await asyncio.sleep(float(error.metadata.get("retry_after_s") or _WAIT_S))
+        except OffsetMismatch:  # somebody else sends the same file: see how far they are
+            if tries.still_s > _OTHERS_PATIENCE_S:
                 raise
-            await asyncio.sleep(_RETRY_S)
-        else:
+            await asyncio.sleep(_WAIT_S)
+        except DigestMismatch:  # what lay there from before may have been damaged: all of it, once
+            if was_refused:
+                raise
+            was_refused = True
+            tries.start_over()
+        except _BROKEN as error:
+            was_sent = True
+            await tries.pause(error)
+
+
+async def _fetch(client: AgentClient, digest: Digest, part: Path) -> None:
+    tries = _Tries()
+    while True:
+        try:
+            await download(client, digest, part)
             return
+        except RateLimited as error:
+            await asyncio.sleep(float(error.metadata.get("retry_after_s") or _WAIT_S))
+        except _BROKEN as error:
+            tries.reached(part.stat().st_size)
+            await tries.pause(error)

@@ -23,6 +23,7 @@ from trimtab_protos.v1 import (
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 60.0
+_WATCH_TIMEOUT_S = 300.0
 
 
 class AgentClient:
@@ -64,7 +65,7 @@ class AgentClient:
 
     def watch(self, job_id: str, after: int = 0) -> Iterator[Any]:
         request = benchmark_pb2.WatchJobRequest(job_id=job_id, after_sequence=after)
-        for answer in self.benchmark.WatchJob(request, timeout=_TIMEOUT_S):
+        for answer in self.benchmark.WatchJob(request, timeout=_WATCH_TIMEOUT_S):
             yield answer.event
 
     def finished(self, job_id: str) -> Any:

@@ -182,7 +182,8 @@ def test_missing_external_data_is_named(client: Any, make_spec: Any, tmp_path: P
 
 
 def test_what_is_not_served_yet_says_so(client: Any, error_of: Any) -> None:
-    error = error_of(lambda: client.device.AcquireLease(device_pb2.AcquireLeaseRequest()))
+    spec = benchmark_pb2.BenchmarkSpec(sensors=["a rail of one's choice"])
+    error = error_of(lambda: client.submit(spec))
     assert isinstance(error, NotServed)
     assert error.code == grpc.StatusCode.UNIMPLEMENTED
 

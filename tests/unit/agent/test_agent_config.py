@@ -8,6 +8,7 @@ import pytest
 from trimtab_agent.config import (
     ConfigError,
     LoopbackAddress,
+    NetworkAddress,
     StateLock,
     UnixAddress,
     default_state_dir,
@@ -34,7 +35,7 @@ def test_sockets_and_loopback_are_taken(text: str, address: object) -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("0.0.0.0:1", "loopback"),
+        ("0.0.0.0:1", "--identity"),
         ("[::]:1", "loopback"),
         ("10.0.0.1:1", "loopback"),
         ("board.local:1", "loopback"),
@@ -50,6 +51,18 @@ def test_anything_else_is_refused_in_one_line(text: str, word: str) -> None:
     with pytest.raises(ConfigError, match=word) as caught:
         parse_listen(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0:7433", "[::]:1", "board.local:1", "127.0.0.1:0"])
+def test_with_an_identity_any_address_is_served_with_tls(text: str) -> None:
+    parsed = parse_listen(text, has_identity=True)
+    assert isinstance(parsed, NetworkAddress)
+    assert str(parsed) == text
+
+
+def test_an_identity_that_would_not_be_used_is_refused() -> None:
+    with pytest.raises(ConfigError, match="in the clear"):
+        parse_listen("unix:/run/a.sock", has_identity=True)
 
 
 def test_a_state_folder_has_one_agent_at_a_time(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from trimtab_agent.records import (
     ArmResult,
     BlockSchedule,
     Event,
+    HealthGate,
     JobFinished,
     LogLine,
     MemoryUse,
@@ -87,6 +89,17 @@ def test_a_served_specification_survives_both_ways(spec: Any) -> None:
     assert record.evaluation is not None
     assert record.evaluation.reduction == "argmax"
     assert spec_to_message(record) == spec
+
+
+def test_time_limit_and_health_gate_survive_both_ways(spec: Any) -> None:
+    spec.policy.job_timeout.FromSeconds(90)
+    gate = spec.policy.health_gate
+    gate.min_disk_free_bytes, gate.min_memory_available_bytes = 10**9, 10**8
+    gate.min_battery_percent, gate.max_temperature_celsius = 40, 65.5
+    policy = spec_from_message(spec).policy
+    assert policy.job_timeout_ns == 90 * 10**9
+    assert policy.health_gate == HealthGate(10**9, 10**8, 40, 65.5)
+    assert spec_to_message(spec_from_message(spec)) == spec
 
 
 def test_scenarios_and_the_profile_survive_both_ways(spec: Any) -> None:
@@ -245,6 +258,22 @@ WRONG: list[tuple[str, Change]] = [
     ("policy.min_duration", lambda s: s.policy.min_duration.FromSeconds(-1)),
     ("policy.max_duration", lambda s: s.policy.max_duration.FromMilliseconds(1)),
     ("policy.process_timeout", lambda s: s.policy.process_timeout.FromSeconds(10**6)),
+    ("policy.job_timeout", lambda s: s.policy.job_timeout.FromSeconds(-1)),
+    ("policy.job_timeout", lambda s: s.policy.job_timeout.FromSeconds(10**9)),
+    *[
+        (
+            f"policy.health_gate.{name}",
+            lambda s, name=name, value=value: setattr(s.policy.health_gate, name, value),
+        )
+        for name, value in (
+            ("min_disk_free_bytes", -1),
+            ("min_memory_available_bytes", -1),
+            ("min_battery_percent", 101.0),
+            ("min_battery_percent", float("nan")),
+            ("max_temperature_celsius", -1.0),
+            ("max_temperature_celsius", float("inf")),
+        )
+    ],
 ]
 
 
@@ -288,6 +317,11 @@ def job(spec: Any) -> JobView:
         arms=arms,
         last_sequence=9,
     )
+
+
+def test_a_job_says_whose_it_is_and_how_many_come_before_it(job: JobView) -> None:
+    message = job_to_message(replace(job, holder="ann"), queue_position=3)
+    assert (message.holder, message.queue_position) == ("ann", 3)
 
 
 def test_a_job_says_everything_it_knows(job: JobView, spec: Any) -> None:

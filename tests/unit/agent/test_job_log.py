@@ -31,7 +31,7 @@ from trimtab_agent.records import (
     TensorInfo,
 )
 from trimtab_protos.digest import digest_bytes
-from trimtab_protos.errors import JobUnknown
+from trimtab_protos.errors import EventsTrimmed, JobUnknown
 from trimtab_protos.failure import Failure
 
 DIGEST = digest_bytes(b"model")
@@ -96,7 +96,9 @@ async def test_watchers_get_every_event_once_and_in_order(tmp_path: Path) -> Non
     assert [event.sequence for event in everything] == list(range(1, len(KINDS) + 1))
     assert later == everything[3:]
     assert await watch(0) == everything
-    assert await watch(99) == []
+    assert await watch(len(KINDS)) == []
+    with pytest.raises(EventsTrimmed):  # such events the device does not have (any more)
+        await watch(99)
 
 
 async def test_an_event_is_on_the_disk_before_it_is_seen(tmp_path: Path) -> None:
@@ -192,6 +194,29 @@ def test_a_folder_that_is_no_job_is_left_alone(
 def test_an_older_agents_job_is_read_with_the_defaults_of_now(tmp_path: Path) -> None:
     view = JobView("000001-ab", "r", SPEC, 5, "failed")
     log = JobLog.create(tmp_path / "000001-ab", view)
-    text = (log.folder / "job.json").read_text()
+    text = (log.folder / "job.json").read_text().partition(" ")[2]
     (log.folder / "job.json").write_text(text.replace('"acknowledged"', '"of_a_later_release"'))
     assert JobLog.open(log.folder).view == view
+
+
+def test_a_jobs_file_that_was_damaged_is_not_believed(tmp_path: Path) -> None:
+    folder = tmp_path / "000001-ab"
+    JobLog.create(folder, JobView("000001-ab", "r", SPEC, 5, "failed"))
+    data = (folder / "job.json").read_bytes()
+    (folder / "job.json").write_bytes(data.replace(b'"failed"', b'"fa1led"'))
+    with pytest.raises(ValueError, match="checksum"):
+        JobLog.open(folder)
+
+
+async def test_events_that_the_disk_lost_are_not_passed_over(tmp_path: Path) -> None:
+    log = make_store(tmp_path).create("r", SPEC)
+    for kind in KINDS:
+        await log.record(kind)
+    journal = log.folder / "events.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:3]))
+    watched = JobLog.open(log.folder).follow(0)
+    assert [(await anext(watched)).sequence for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(EventsTrimmed) as lost:
+        await anext(watched)
+    assert lost.value.metadata["first_sequence"] == str(len(KINDS) + 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +14,8 @@ from trimtab_agent.job_log import JobLog
 from trimtab_agent.job_queue import JobQueue
 from trimtab_agent.job_runner import JobRunner
 from trimtab_agent.job_store import STOPPED, JobStore
+from trimtab_agent.leases import Ask, LeaseBook, LeaseDesk
+from trimtab_agent.leases.records import SECOND_NS
 from trimtab_agent.records import JobFinished, JobSpec, Policy, StateChanged
 from trimtab_protos.errors import QueueFull
 
@@ -47,7 +51,11 @@ async def gate() -> Gate:
 
 @pytest.fixture
 def queue(store: JobStore, gate: Gate) -> JobQueue:
-    return JobQueue(cast(JobRunner, gate), store, max_pending=2)
+    return make_queue(gate, store, LeaseBook(time.monotonic_ns))
+
+
+def make_queue(gate: Gate, store: JobStore, book: LeaseBook, room: int = 2) -> JobQueue:
+    return JobQueue(cast(JobRunner, gate), store, room, LeaseDesk(book))
 
 
 def submit(queue: JobQueue, store: JobStore, *names: str) -> list[JobLog]:
@@ -129,3 +137,104 @@ async def test_stopping_ends_every_job_as_cut_off(
     await queue.stop()
     for log in (running, waiting):
         assert (log.view.state, log.view.failure) == ("failed", STOPPED)
+
+
+TTL = 30 * SECOND_NS
+ANN = Ask("", "request", "ann")
+
+
+class Device:
+    """A queue with its book of leases, whose clock stands still until it is set."""
+
+    def __init__(self, gate: Gate, store: JobStore) -> None:
+        self.now = 0
+        self.book = LeaseBook(lambda: self.now)
+        self.gate = gate
+        self.store = store
+        self.queue = make_queue(gate, store, self.book, room=20)
+
+    def put(self, name: str, lease_id: str = "") -> JobLog:
+        """The job ``ann 2`` is ann's."""
+        log = self.store.create(name, SPEC, name.split()[0])
+        self.queue.put(log, lease_id)
+        return log
+
+    async def course(self, last: JobLog) -> list[str]:
+        for _ in range(20):
+            self.gate.through.release()
+        await end_of(last)
+        return self.gate.started
+
+    async def has_started(self, log: JobLog) -> None:
+        await anext(log.follow(0))
+
+
+@pytest.fixture
+async def device(gate: Gate, store: JobStore) -> AsyncIterator[Device]:
+    made = Device(gate, store)
+    made.queue.start()
+    yield made
+    await made.queue.stop()
+
+
+async def test_holders_without_a_lease_take_turns(device: Device) -> None:
+    await device.has_started(device.put("ann 1"))
+    waiting = [device.put(name) for name in ("ann 2", "ann 3", "ben 1", "ben 2", "cid 1")]
+    expected = ["ben 1", "cid 1", "ann 2", "ben 2", "ann 3"]
+    positions = {log.view.request_id: device.queue.position(log) for log in waiting}
+    assert positions == {name: place for place, name in enumerate(expected, 1)}
+    assert [log.view.request_id for log in device.queue.pending()] == expected
+    assert await device.course(waiting[1]) == ["ann 1", *expected]
+
+
+async def test_jobs_of_the_lease_run_and_the_others_wait_for_its_end(device: Device) -> None:
+    lease = device.book.acquire(ANN, TTL)
+    free = device.put("ben 1")
+    assert device.queue.position(free) == 1  # the lease
+    leased = device.put("ann 1", lease.lease_id)
+    await device.has_started(leased)
+    assert device.queue.position(free) == 1  # the job
+    device.gate.through.release()
+    await end_of(leased)
+    await asyncio.sleep(0.05)
+    assert device.gate.started == ["ann 1"]
+    device.queue._leases.release(lease.lease_id)
+    assert await device.course(free) == ["ann 1", "ben 1"]
+
+
+async def test_a_job_whose_lease_has_expired_waits_on_without_one(device: Device) -> None:
+    lease = device.book.acquire(ANN, TTL)
+    await device.has_started(device.put("ann 1", lease.lease_id))
+    second = device.put("ann 2", lease.lease_id)
+    device.put("ben 1")
+    assert device.queue.position(second) == 1
+    device.now = TTL
+    assert device.queue.position(second) == 2  # the job that runs, and ben's
+    assert await device.course(second) == ["ann 1", "ben 1", "ann 2"]
+
+
+async def test_an_expiry_that_nobody_speaks_of_frees_the_device(
+    gate: Gate, store: JobStore
+) -> None:
+    book = LeaseBook(time.monotonic_ns)
+    queue = make_queue(gate, store, book)
+    queue.start()
+    book.acquire(ANN, SECOND_NS)
+    (log,) = submit(queue, store, "without a lease")
+    await asyncio.sleep(0.3)
+    assert gate.started == []
+    gate.through.release()
+    assert await end_of(log) == "succeeded"
+    await queue.stop()
+
+
+async def test_jobs_without_a_lease_leave_room_to_who_holds_one(
+    gate: Gate, store: JobStore
+) -> None:
+    book = LeaseBook(lambda: 0)
+    queue = make_queue(gate, store, book)
+    lease = book.acquire(ANN, TTL)
+    submit(queue, store, "a", "b")
+    with pytest.raises(QueueFull):
+        queue.check_room()
+    queue.check_room(lease.lease_id)

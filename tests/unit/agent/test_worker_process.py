@@ -31,7 +31,7 @@ def gone(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("number", "failure_class", "said"),
     [
-        (signal.SIGKILL, "resources", "killed by signal 9 during warm_up"),
+        (signal.SIGKILL, "device", "killed by signal 9 during warm_up"),
         (signal.SIGSEGV, "model", "crashed (SIGSEGV) during warm_up"),
         (signal.SIGTERM, "harness", "ended by SIGTERM during warm_up"),
     ],

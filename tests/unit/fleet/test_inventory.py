@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from trimtab.fleet.address import check_address
+from trimtab.fleet.address import NetworkPlace, check_address, tls_place
 from trimtab.fleet.inventory import LOCAL_DEVICE, Inventory
 from trimtab.records import UserError
 
@@ -74,9 +74,10 @@ def test_a_broken_inventory_names_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["192.168.1.5:5000", "0.0.0.0:5000", "board.local:1", "127.0.0.1:0", "unix:", "x"]
+    "address",
+    ["127.0.0.1:0", "unix:", "", "a b:1", "board:70000", "http://board", "[zz]:1", "::1:5000:x"],
 )
-def test_an_address_beyond_this_machine_is_refused(address: str) -> None:
+def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(UserError):
         check_address(address)
 
@@ -89,3 +90,63 @@ def test_a_socket_path_that_no_kernel_binds_is_refused_before_trying() -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:5000", "localhost:5000", "[::1]:5000"])
 def test_loopback_is_taken(address: str) -> None:
     assert check_address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "kept", "host", "port"),
+    [
+        ("192.168.1.5", "192.168.1.5:7433", "192.168.1.5", 7433),
+        ("board.local:5000", "board.local:5000", "board.local", 5000),
+        ("[fe80::1]:5000", "[fe80::1]:5000", "fe80::1", 5000),
+        ("tls://127.0.0.1:5000", "tls://127.0.0.1:5000", "127.0.0.1", 5000),
+    ],
+)
+def test_beyond_this_machine_there_is_tls(address: str, kept: str, host: str, port: int) -> None:
+    assert check_address(address) == kept
+    assert check_address(kept) == kept
+    assert tls_place(kept) == NetworkPlace(host, port)
+
+
+@pytest.mark.parametrize("address", ["unix:/tmp/a.sock", "127.0.0.1:5000", "[::1]:5000"])
+def test_on_this_machine_there_is_none(address: str) -> None:
+    assert tls_place(check_address(address)) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "what"),
+    [
+        ('[[device]]\nname = "b"\n', 5, "'address' is missing"),
+        ('[[device]]\nname = "b c"\naddress = "unix:/tmp/b"\n', 5, "is no name"),
+        ('[[device]]\nname = "b"\naddress = "unix:"\n', 5, "unix: without a path"),
+        ('[[device]]\nname = "a"\naddress = "unix:/tmp/b"\n', 5, "two devices a"),
+        (
+            '[[device]]\nname = "b"\naddress = "unix:/b"\nlabels = {n=1}\n',
+            5,
+            "labels are texts",
+        ),
+    ],
+)
+def test_a_wrong_edit_by_hand_is_told_with_its_line(
+    tmp_path: Path, wrong: str, line: int, what: str
+) -> None:
+    path = tmp_path / "devices.toml"
+    path.write_text('# mine\n[[device]]\nname = "a"\naddress = "unix:/tmp/a"\n' + wrong)
+
+    with pytest.raises(UserError) as caught:
+        Inventory(path)
+
+    assert f"{path}:{line}: " in caught.value.message
+    assert what in caught.value.message
+
+
+def test_labels_are_set_and_removed(inventory: Inventory, tmp_path: Path) -> None:
+    inventory.add("pi5", "127.0.0.1:5000", {"kind": "pi", "old": "yes"})
+
+    inventory.set_labels("pi5", ["kind=pi5", "old-", "absent-", "room=lab-"])
+
+    (found,) = Inventory(tmp_path / "devices.toml").select(["pi5"])
+    assert found.labels == {"kind": "pi5", "room": "lab-"}
+    with pytest.raises(UserError):
+        inventory.set_labels("pi5", ["kind"])
+    with pytest.raises(UserError):
+        inventory.set_labels("pi4", ["kind=pi4"])

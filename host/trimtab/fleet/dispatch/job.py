@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from trimtab_protos.errors import Failure, JobUnknown, TrimtabError
@@ -19,8 +21,10 @@ from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.jobs import ArmRequest, JobRequest
 from trimtab.fleet.ledger import DeviceLedger, Submission
 from trimtab.fleet.ledger.event_file import EventFile, read_events
+from trimtab.logs import bound, shortened
 from trimtab.records import Int64Array, RawArm
 
+_LOG = logging.getLogger(__name__)
 _SILENCE_S = 30.0
 _CANCEL_S = 10.0
 
@@ -75,20 +79,29 @@ class DeviceJob:
         )
         job_id = await client.submit(request)
         self._ledger.note_job(self._submission.request_id, job_id)
+        lease = shortened(lease_id) if lease_id else "none"
+        with self._named():
+            _LOG.info("submitted: %d arms, lease %s", len(self._arms), lease)
 
     async def finish(self, client: AgentClient) -> JobEnd:
         """Watches it to its end and collects it. Cancelling it cancels the job on the device.
 
         Raises DeviceUnreachable; TrimtabError where the device knows the job no more.
         """
-        try:
-            await self._watch(client)
-            end = await self._collect(client)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._cancel(client))
-            raise
-        await acknowledge(client, self._ledger, self._submission)
+        with self._named():
+            try:
+                await self._watch(client)
+                end = await self._collect(client)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._cancel(client))
+                raise
+            _LOG.info("collected: %d counted, %d cut off", len(end.counted), len(end.cut_off))
+            await acknowledge(client, self._ledger, self._submission)
         return end
+
+    def _named(self) -> AbstractContextManager[None]:
+        submission = self._submission
+        return bound(job_id=submission.job_id, request_id=submission.request_id)
 
     async def collected(self) -> JobEnd:
         """What an earlier process, or an earlier connection, has collected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,9 +37,11 @@ from trimtab.fleet.lease_keeper import LeaseKeeper
 from trimtab.fleet.ledger import Submission
 from trimtab.fleet.progress import OnProgress
 from trimtab.fleet.telemetry import told_live
-from trimtab.fleet.transfer import push
+from trimtab.fleet.transfer import FilesRefused, push
+from trimtab.logs import bound
 from trimtab.records import DeviceRef, RawArm
 
+_LOG = logging.getLogger(__name__)
 _BUSY = (DeviceMeasuring, QueueFull, RateLimited)
 _BUSY_PAUSES = 3
 # Refusals that another try may get past; every other one is the same the next time.
@@ -60,8 +63,9 @@ async def measure_on(
     """
     share = _Share(device, workload, on_progress)
     try:
-        async with asyncio.timeout_at(workload.deadline_at):
-            await share.run(state)
+        with bound(device=device.name):
+            async with asyncio.timeout_at(workload.deadline_at):
+                await share.run(state)
     except TimeoutError:
         share.set_aside(Failure("resources", "the run's deadline passed before it was measured"))
     if not share.was_met:  # the deadline came first
@@ -126,6 +130,7 @@ class _Share:
 
     async def _go_on(self, client: AgentClient) -> None:
         info = await client.device_info()
+        _LOG.info("connected: agent %s, boot %s", info.agent_version, info.boot_id)
         self._meet(info)
         self._attempts.reached()
         async with told_live(client, self._teller.show, self._workload.telemetry_s):
@@ -192,6 +197,10 @@ class _Share:
     ) -> None:
         try:
             end = await self._tried(client, arms, submission)
+        except FilesRefused as refused:  # what fits is asked for again, without the others
+            self._ledger.note_lost(submission.request_id, refused.first.message)
+            self._refuse_files(arms, refused)
+            return
         except TrimtabError as error:
             self._ledger.note_lost(submission.request_id, error.message)
             if not isinstance(error, _GONE):
@@ -254,6 +263,17 @@ class _Share:
             failure = device_failure(error)
             self._teller.say(f"{arm.name}: {failure.message}", "error")
             self._found[key] = self._failed(arm, failed_arm(arm, failure))
+
+    def _refuse_files(self, arms: Mapping[str, ArmRequest], refused: FilesRefused) -> None:
+        """Those arms that need them: all of them where they all do."""
+        common = {
+            each.digest for each in (self._workload.evaluation, self._workload.inputs) if each
+        }
+        for key, arm in arms.items():
+            wanted = {file.digest for file in arm.artifact.files} | common
+            error = next((refused.errors[each] for each in wanted if each in refused.errors), None)
+            if error is not None:
+                self._refuse({key: arm}, error)
 
     async def _push(
         self, client: AgentClient, arms: Sequence[ArmRequest], chunk_bytes: int

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from trimtab.fleet.dispatch.workload import Workload
 from trimtab.fleet.jobs import ArmRequest, JobUpdate
 from trimtab.fleet.progress import OnProgress, Progress
 
+_LOG = logging.getLogger(__name__)
+_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 _PASSES = {"memory": "memory pass", "evaluate": "evaluation", "profile": "profile pass"}
 
 
@@ -43,6 +46,7 @@ class Teller:
 
     def say(self, text: str, severity: str = "info") -> None:
         self._last = text
+        _LOG.log(_LEVELS.get(severity, logging.INFO), "%s", text)
         self._on_progress(
             Progress(self._device, text, len(self._done), self._total, severity or "info")
         )

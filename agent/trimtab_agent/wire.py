@@ -1,0 +1,77 @@
+"""gRPC's server, and a new one in its place where it breaks down: jobs and leases go on meanwhile.
+
+gRPC's server for asyncio ends for good at the first call whose path is no UTF-8, which is one
+frame for whoever can connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+import grpc.aio
+
+from trimtab_agent.config import ClearAddress, ConfigError, LoopbackAddress
+from trimtab_agent.listening import bound
+
+_LOG = logging.getLogger(__name__)
+
+
+class Wire:
+    """``make_server``: one with its services, not bound yet."""
+
+    def __init__(self, make_server: Callable[[], grpc.aio.Server], listen: ClearAddress) -> None:
+        self._make_server = make_server
+        self._listen = listen
+        self._binding = contextlib.ExitStack()
+        self._server: grpc.aio.Server | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Its exception says why nothing can be served any more."""
+
+    def bind(self) -> str:
+        """Returns the address. Raises ConfigError where it cannot be bound."""
+        server = self._make_server()
+        address = self._binding.enter_context(bound(server, self._listen))
+        self._server = server
+        if isinstance(self._listen, LoopbackAddress):  # a later one takes the port that was chosen
+            port = int(address.rpartition(":")[2])
+            self._listen = LoopbackAddress(self._listen.host, port)
+        return address
+
+    async def start(self) -> None:
+        """Once it is bound."""
+        assert self._server is not None  # noqa: S101
+        await self._server.start()
+        self._keeper = asyncio.create_task(self._keep(self._server))
+
+    async def stop(self, grace_s: float) -> None:
+        """Calls under way get ``grace_s`` to end."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._server is not None:
+            await self._server.stop(grace_s)
+        self._binding.close()
+
+    async def _keep(self, server: grpc.aio.Server) -> None:
+        while True:
+            try:
+                await server.wait_for_termination()
+                return
+            except Exception as error:
+                _LOG.warning("gRPC's server broke down and is made anew: %s", repr(error)[-200:])
+            self._binding.close()
+            try:
+                server = await self._anew()
+            except (ConfigError, RuntimeError) as error:
+                self.broken.set_exception(error)
+                return
+
+    async def _anew(self) -> grpc.aio.Server:
+        self.bind()
+        assert self._server is not None  # noqa: S101
+        await self._server.start()
+        return self._server

@@ -1,0 +1,147 @@
+"""The fleet's certificate authority: what it issues, revokes and remembers."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from trimtab.fleet.identity.bundle import Bundle, with_header, write_private
+from trimtab.fleet.identity.certificates import (
+    LEAF_DAYS,
+    Role,
+    Signer,
+    certificate_pem,
+    key_pem,
+    new_authority,
+    new_certificate,
+    new_revocations,
+    read_signer,
+)
+from trimtab.fleet.identity.folder import FleetFolder
+from trimtab.fleet.identity.register import Entry, Register, read_register, write_register
+from trimtab.records import UserError
+
+# As in the inventory, and what TLS takes for a name: at most 63 characters, no address.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,61}[A-Za-z0-9]|[A-Za-z0-9]")
+_ADDRESS = re.compile(r"[0-9.]+")
+_OWN_NAME = "host"
+RENEW_BELOW = timedelta(days=LEAF_DAYS / 3)
+
+
+class Authority:
+    """Every change is on the disk before it is returned. Made by :func:`open_authority`."""
+
+    def __init__(self, folder: FleetFolder, signer: Signer) -> None:
+        self._folder = folder
+        self._signer = signer
+
+    @property
+    def register(self) -> Register:
+        return read_register(self._folder.register)
+
+    @property
+    def revocations(self) -> bytes:
+        return self._folder.revocations.read_bytes()
+
+    def issue(self, role: Role, name: str, days: float = LEAF_DAYS) -> Bundle:
+        """A new key and certificate. Raises UserError where the name is another role's."""
+        if not _NAME.fullmatch(name) or ("." in name and _ADDRESS.fullmatch(name)):
+            raise UserError(
+                f"not a name in a fleet: {name!r}",
+                "letters, digits, dots, dashes, at most 63, no IP address: "
+                "the name is what `trimtab devices add` gets",
+            )
+        with self._folder.locked():
+            register = self.register
+            newest = register.newest(name)
+            if newest is not None and newest.role != role:
+                raise UserError(
+                    f"{name} has the role {newest.role} in this fleet",
+                    f"choose another name for the {role}",
+                )
+            return self._issued(register, role, name, days)
+
+    def revoke(self, name: str) -> Register:
+        """Raises UserError for a name that was never issued, or is this host's own."""
+        with self._folder.locked():
+            register = self.register
+            if name == _OWN_NAME:
+                raise UserError(
+                    "this host keeps the authority and cannot revoke itself",
+                    "revoke the others, or begin a new fleet in another TRIMTAB_HOME",
+                )
+            if not any(each.name == name and not each.revoked for each in register.entries):
+                known = ", ".join(sorted({each.name for each in register.entries}))
+                raise UserError(f"nothing in force is named {name}", f"issued so far: {known}")
+            register = register.revoke(name)
+            self._write_list(register)
+            write_register(self._folder.register, register)
+            self._write_host(register)
+            return register
+
+    def note_told(self, device: str) -> None:
+        """The device has the newest list."""
+        with self._folder.locked():
+            write_register(self._folder.register, self.register.with_told(device))
+
+    def renew_host(self) -> None:
+        """Where under a third of its own identity's life is left."""
+        newest = self.register.newest(_OWN_NAME)
+        if newest is None or newest.expires - datetime.now(UTC) < RENEW_BELOW:
+            with self._folder.locked():
+                self._write_host(self.register, new=True)
+
+    def _issued(self, register: Register, role: Role, name: str, days: float) -> Bundle:
+        made = new_certificate(self._signer, register.fleet_id, role, name, days)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = Entry(name, role, str(made.serial), made.not_after.isoformat(), now)
+        write_register(self._folder.register, register.with_entry(entry))
+        authority = certificate_pem(self._signer.certificate)
+        return Bundle(made.key, made.certificate, authority, self.revocations)
+
+    def _write_host(self, register: Register, new: bool = False) -> None:
+        before = self._folder.host_bundle()
+        if new or before is None:
+            bundle = self._issued(register, "operator", _OWN_NAME, LEAF_DAYS)
+        else:
+            bundle = Bundle(before.key, before.certificate, before.authority, self.revocations)
+        data = with_header(bundle, register.fleet_id, "operator", _OWN_NAME)
+        write_private(self._folder.host, data)
+
+    def _write_list(self, register: Register) -> None:
+        made = new_revocations(self._signer, register.list_number, register.revoked_serials())
+        write_private(self._folder.revocations, made)
+
+
+def open_authority(folder: FleetFolder) -> Authority:
+    """Made on first use. Raises UserError on a host that has joined another's fleet."""
+    with folder.locked():
+        if not folder.is_authority:
+            if folder.host.exists():
+                raise UserError(
+                    "this host belongs to a fleet whose authority is on another host",
+                    "run the command there; `trimtab fleet show` tells which fleet it is",
+                )
+            _create(folder)
+    try:
+        signer = read_signer(folder.authority_key.read_bytes(), folder.authority.read_bytes())
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"the authority in {folder.path} cannot be read: {error}",
+            "restore the folder from a backup",
+        ) from error
+    authority = Authority(folder, signer)
+    authority.renew_host()
+    return authority
+
+
+def _create(folder: FleetFolder) -> None:
+    """The key last: with it the folder counts as an authority."""
+    fleet_id = secrets.token_hex(8)
+    signer = new_authority(fleet_id)
+    register = Register(fleet_id)
+    write_private(folder.authority, certificate_pem(signer.certificate))
+    write_private(folder.revocations, new_revocations(signer, register.list_number, ()))
+    write_register(folder.register, register)
+    write_private(folder.authority_key, key_pem(signer.key))

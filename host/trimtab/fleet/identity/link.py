@@ -1,0 +1,48 @@
+"""A connection with TLS: what it needs of this host's identity, and the look before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+
+from trimtab.fleet.address import NetworkPlace
+from trimtab.fleet.errors import IdentityProblem
+from trimtab.fleet.identity.bundle import Bundle
+from trimtab.fleet.identity.folder import NO_IDENTITY, fleet_folder
+from trimtab.fleet.identity.probe import Seen, probe
+
+
+@dataclass(frozen=True)
+class TlsLink:
+    """``device`` is the name that its certificate must have, whatever its address."""
+
+    device: str
+    place: NetworkPlace
+    bundle: Bundle
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(
+            root_certificates=self.bundle.authority,
+            private_key=self.bundle.key,
+            certificate_chain=self.bundle.certificate,
+        )
+
+    async def look(self) -> Seen:
+        """Raises IdentityProblem or DeviceUnreachable, with the reason and what to do."""
+        return await probe(self.place.host, self.place.port, self.device, self.bundle)
+
+
+def tls_link(device: str, place: NetworkPlace) -> TlsLink:
+    """Raises IdentityProblem where this host has no identity, UserError for a broken one."""
+    folder = fleet_folder()
+    if folder.is_authority:
+        from trimtab.fleet.identity.authority import open_authority
+
+        open_authority(folder)  # renews this host's own identity in time
+    bundle = folder.host_bundle()
+    if bundle is None:
+        raise IdentityProblem(
+            f"{device} ({place}) is reached with TLS, and this host has no identity", NO_IDENTITY
+        )
+    return TlsLink(device, place, bundle)

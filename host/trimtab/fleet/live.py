@@ -1,0 +1,112 @@
+"""A device followed live: its status each second and its telemetry, connected again when lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from trimtab_protos.errors import NotServed, TrimtabError
+
+from trimtab.fleet.client import AgentClient
+from trimtab.fleet.dispatch import connected
+from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.inventory_device import InventoryDevice
+from trimtab.fleet.status import DEADLINE_S, DeviceStatus, device_status
+
+PERIOD_S = 1.0
+_RECONNECT_S = 2.0
+_FIRST_TELEMETRY_S = 3.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """``problem``: why nothing is known of it now. ``telemetry``: what the device can tell, by the
+    names of ``WatchTelemetry``."""
+
+    device: str
+    status: DeviceStatus | None = None
+    telemetry: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+
+OnSeen = Callable[[Seen], None]
+
+
+async def follow(
+    device: InventoryDevice, state: Path, on_seen: OnSeen, period_s: float = PERIOD_S
+) -> None:
+    """Until cancelled. ``state``: the local agent's folder."""
+    while True:
+        try:
+            async with connected(device, state) as client:
+                await _Follower(client, on_seen, period_s).run()
+        except NotServed:
+            on_seen(Seen(device.name, problem="an older agent: it does not tell its status"))
+        except DeviceUnreachable as error:
+            on_seen(Seen(device.name, problem=str(error)))
+        except TrimtabError as error:
+            on_seen(Seen(device.name, problem=error.message))
+        await asyncio.sleep(_RECONNECT_S)
+
+
+async def look_once(device: InventoryDevice, state: Path) -> Seen:
+    """With the first telemetry that comes within three seconds."""
+    last = Seen(device.name, problem=f"no agent answers within {DEADLINE_S:g} s")
+
+    def keep(seen: Seen) -> None:
+        nonlocal last
+        last = seen
+        if seen.problem or (seen.status is not None and seen.telemetry):
+            enough.set()
+
+    enough = asyncio.Event()
+    following = asyncio.ensure_future(follow(device, state, keep))
+    try:
+        limit_s = DEADLINE_S + (_FIRST_TELEMETRY_S if not device.is_local else 30.0)
+        await asyncio.wait_for(enough.wait(), limit_s)
+    except TimeoutError:
+        pass
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    return last
+
+
+class _Follower:
+    def __init__(self, client: AgentClient, on_seen: OnSeen, period_s: float) -> None:
+        self._client = client
+        self._on_seen = on_seen
+        self._period_s = period_s
+        self._seen = Seen(client.device)
+
+    async def run(self) -> None:
+        """Raises what the first of the two raises."""
+        asking = [asyncio.ensure_future(work) for work in (self._status(), self._telemetry())]
+        try:
+            done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _status(self) -> None:
+        while True:
+            self._tell(replace(self._seen, status=await device_status(self._client)))
+            await asyncio.sleep(self._period_s)
+
+    async def _telemetry(self) -> None:
+        moment, told = 0, dict[str, float]()
+        async for name, boot_time_ns, value in self._client.telemetry(self._period_s):
+            if boot_time_ns != moment and told:
+                self._tell(replace(self._seen, telemetry=told))
+                told = {}
+            moment = boot_time_ns
+            told[name] = value
+
+    def _tell(self, seen: Seen) -> None:
+        self._seen = seen
+        self._on_seen(seen)

@@ -1,0 +1,153 @@
+"""What the authority makes, keeps and revokes, read back by cryptography and OpenSSL."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from trimtab.fleet.identity import certificates
+from trimtab.fleet.identity.authority import Authority, open_authority
+from trimtab.fleet.identity.bundle import read_bundle
+from trimtab.fleet.identity.certificates import Role, whose
+from trimtab.fleet.identity.folder import FleetFolder
+from trimtab.fleet.identity.making import join_fleet, make_identity, own_identity, present_authority
+from trimtab.fleet.identity.probe import Seen
+from trimtab.fleet.identity.upkeep import soon_expires
+from trimtab.records import UserError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FleetFolder:
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return FleetFolder(tmp_path / "home" / "fleet")
+
+
+@pytest.fixture
+def authority(folder: FleetFolder) -> Authority:
+    return open_authority(folder)
+
+
+def test_it_is_made_once_with_files_that_are_its_owners_alone(
+    authority: Authority, folder: FleetFolder
+) -> None:
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+    for name in ("authority.key", "authority.pem", "revocations.pem", "issued.json"):
+        assert stat.S_IMODE((folder.path / name).stat().st_mode) == 0o600
+    fleet_id = authority.register.fleet_id
+    assert open_authority(folder).register.fleet_id == fleet_id
+    loaded = x509.load_pem_x509_certificate(folder.authority.read_bytes())
+    assert loaded.not_valid_after_utc - datetime.now(UTC) > timedelta(days=3640)
+
+
+@pytest.mark.parametrize(
+    ("role", "purpose", "dns"),
+    [
+        ("device", ExtendedKeyUsageOID.SERVER_AUTH, ["ann"]),
+        ("operator", ExtendedKeyUsageOID.CLIENT_AUTH, []),
+        ("viewer", ExtendedKeyUsageOID.CLIENT_AUTH, []),
+    ],
+)
+def test_a_certificate_says_who_it_is_and_what_it_is_for(
+    authority: Authority, role: Role, purpose: x509.ObjectIdentifier, dns: list[str]
+) -> None:
+    made = x509.load_pem_x509_certificate(authority.issue(role, "ann").certificate)
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    usage = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    uri = f"trimtab://{authority.register.fleet_id}/{role}/ann"
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == [uri]
+    assert names.get_values_for_type(x509.DNSName) == dns
+    assert list(usage) == [purpose]
+    left = made.not_valid_after_utc - datetime.now(UTC)
+    assert timedelta(days=364) < left <= timedelta(days=365)
+
+
+def test_a_name_has_one_role(authority: Authority) -> None:
+    authority.issue("device", "pi5")
+    authority.issue("device", "pi5")
+    with pytest.raises(UserError, match="pi5 has the role device"):
+        authority.issue("operator", "pi5")
+    with pytest.raises(UserError, match="host has the role operator"):
+        authority.issue("viewer", "host")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a..b", "10.0.0.5", "x" * 64, "a b", "pi.", "ä"])
+def test_a_name_that_tls_would_not_take_is_refused(authority: Authority, name: str) -> None:
+    with pytest.raises(UserError, match="not a name"):
+        authority.issue("device", name)
+
+
+def test_a_revocation_names_every_certificate_of_the_name_in_a_newer_list(
+    authority: Authority,
+) -> None:
+    serials = {
+        x509.load_pem_x509_certificate(authority.issue("operator", "ann").certificate).serial_number
+        for _ in range(2)
+    }
+    authority.issue("operator", "bob")
+    assert authority.revoke("ann").list_number == 2
+    made = x509.load_pem_x509_crl(authority.revocations)
+    number = made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    assert number == 2
+    assert {each.serial_number for each in made} == serials
+    later = authority.issue("operator", "ann")
+    assert later.revocations.split() == authority.revocations.split()
+    with pytest.raises(UserError, match="nothing in force is named eve"):
+        authority.revoke("eve")
+    with pytest.raises(UserError, match="cannot revoke itself"):
+        authority.revoke("host")
+
+
+def test_the_hosts_own_identity_is_renewed_before_it_expires(
+    authority: Authority, folder: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = folder.host.read_bytes()
+    open_authority(folder)
+    assert folder.host.read_bytes() == first
+    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=250)
+    with monkeypatch.context() as patch:
+        patch.setattr(certificates, "_now", lambda: long_ago)
+        with folder.locked():
+            authority._write_host(authority.register, new=True)
+    old = whose(read_bundle(folder.host).certificate)
+    open_authority(folder)
+    assert whose(read_bundle(folder.host).certificate).not_after > old.not_after
+
+
+@pytest.mark.parametrize(("left_days", "soon"), [(130, False), (120, True), (-1, True)])
+def test_under_a_third_of_its_life_is_soon(left_days: int, soon: bool) -> None:
+    end = datetime.now(UTC) + timedelta(days=left_days)
+    assert soon_expires(Seen(end - timedelta(days=365), end)) is soon
+
+
+def test_another_host_joins_and_keeps_no_authority(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_identity("viewer", "ann", None)
+    with pytest.raises(UserError, match="keeps a fleet's authority itself"):
+        join_fleet(path)
+    with pytest.raises(UserError, match="is there already"):
+        make_identity("viewer", "ann", None)
+    device = make_identity("device", "pi5", None)
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "other-home"))
+    with pytest.raises(UserError, match="belongs to no fleet"):
+        own_identity()
+    with pytest.raises(UserError, match="no fleet yet"):
+        present_authority()
+    with pytest.raises(UserError, match="identity of the device pi5"):
+        join_fleet(device)
+    join_fleet(path)
+    assert (own_identity().name, own_identity().role) == ("ann", "viewer")
+    with pytest.raises(UserError, match="whose authority is on another host"):
+        make_identity("device", "pi4", None)
+
+
+def test_what_is_no_bundle_is_not_joined(folder: FleetFolder, tmp_path: Path) -> None:
+    path = tmp_path / "x.identity"
+    path.write_text("nothing")
+    with pytest.raises(UserError, match="is no identity of a fleet"):
+        join_fleet(path)
