@@ -48,7 +48,7 @@ demo: $(STAMP)
 
 # Unit tests side by side; whatever measures needs the machine to itself.
 UNIT := tests/unit tests/boundaries tests/contract
-MEASURING := tests/integration tests/system
+MEASURING := tests/integration tests/system tests/fuzz
 
 test: $(STAMP) $(AGENT_STAMP)
 	$(BIN)/python -m pytest -m 'not slow and not soak' -n 2 --dist loadfile $(UNIT)

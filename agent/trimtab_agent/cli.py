@@ -20,9 +20,9 @@ from trimtab_agent.config import (
     HOUR_NS,
     MEGABYTE,
     ConfigError,
-    LoopbackAddress,
     Settings,
     default_state_dir,
+    metrics_address,
     parse_listen,
 )
 from trimtab_agent.logs import log_to_standard_error
@@ -136,7 +136,7 @@ def main() -> None:
     default="127.0.0.1",
     show_default=True,
     metavar="HOST",
-    help="Whoever reaches it may read the figures.",
+    help="A loopback address: whoever reaches it may read the figures.",
 )
 @click.option(
     "--no-isolation",
@@ -192,7 +192,7 @@ def serve(  # noqa: PLR0913 - one for each option
             max_job_ns=round(max_job_hours * HOUR_NS),
             calls_per_s=max_calls_per_second,
             announce=announce,
-            metrics=None if metrics_port is None else LoopbackAddress(metrics_listen, metrics_port),
+            metrics=metrics_address(metrics_listen, metrics_port),
         )
         code = asyncio.run(serve_until_stopped(settings, _say_ready))
     except (ConfigError, OSError) as error:

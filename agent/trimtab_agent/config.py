@@ -104,6 +104,18 @@ def parse_listen(text: str, has_identity: bool = False) -> ListenAddress:
     return LoopbackAddress(match["host"], port)
 
 
+def metrics_address(host: str, port: int | None) -> LoopbackAddress | None:
+    """Raises ConfigError beyond loopback: the figures go out in the clear, to whoever asks."""
+    if port is None:
+        return None
+    if not _is_loopback(host):
+        raise ConfigError(
+            f"--metrics-listen {host}: figures are served in the clear, so on a loopback address "
+            "alone; let a scraper on the device fetch them, or reach them through ssh -L"
+        )
+    return LoopbackAddress(host, port)
+
+
 def default_state_dir() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base else Path.home() / ".local" / "state"

@@ -16,8 +16,8 @@ from typing import Any, cast
 
 from trimtab_protos.failure import FAILURE_CLASSES, Failure, FailureClass
 
+from trimtab_agent.worker.isolation.counts import most_tasks
 from trimtab_agent.worker.isolation.enclosure import Enclosure
-from trimtab_agent.worker.isolation.tasks import most_tasks
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.obituary import (
     beyond_memory,

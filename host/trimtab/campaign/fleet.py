@@ -84,8 +84,8 @@ async def measure_fleet(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(device)) for device in campaign.devices]
-    except ExceptionGroup as group_of_errors:  # one is enough to say: a full disk meets them all
-        raise group_of_errors.exceptions[0] from group_of_errors
+    except ExceptionGroup as errors:  # noqa: F821 - Python 3.11; one is enough to say
+        raise errors.exceptions[0] from errors
     finally:
         if kept is None:
             ledger.close()

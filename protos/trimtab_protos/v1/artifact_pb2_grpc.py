@@ -64,7 +64,7 @@ class ArtifactServiceServicer(object):
     def FindMissingArtifacts(self, request, context):
         """Which of these the device lacks. The host sends nothing else.
 
-        Errors: INVALID_ARGUMENT/DIGEST_INVALID.
+        Errors: INVALID_ARGUMENT/DIGEST_INVALID, /SPEC_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,10 @@ class ArtifactServiceServicer(object):
         """First write_offset must equal committed_size; each next one is the previous
         plus its data. The blob appears only after size and hash are verified.
 
-        Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size),
+        The agent sends its initial metadata when it is the upload's turn.
+
+        Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size; also while another connection
+        sends the file), NOT_FOUND/LEASE_EXPIRED,
         DATA_LOSS/DIGEST_MISMATCH (the partial file is dropped),
         RESOURCE_EXHAUSTED/STORE_FULL, RESOURCE_EXHAUSTED/ARTIFACT_TOO_LARGE,
         UNAVAILABLE/DEVICE_MEASURING (ask again when the device is between repeats),

@@ -27,7 +27,7 @@ class ArtifactServiceStub:
     ]
     """Which of these the device lacks. The host sends nothing else.
 
-    Errors: INVALID_ARGUMENT/DIGEST_INVALID.
+    Errors: INVALID_ARGUMENT/DIGEST_INVALID, /SPEC_INVALID.
     """
 
     GetUploadStatus: grpc.UnaryUnaryMultiCallable[
@@ -47,7 +47,10 @@ class ArtifactServiceStub:
     """First write_offset must equal committed_size; each next one is the previous
     plus its data. The blob appears only after size and hash are verified.
 
-    Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size),
+    The agent sends its initial metadata when it is the upload's turn.
+
+    Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size; also while another connection
+    sends the file), NOT_FOUND/LEASE_EXPIRED,
     DATA_LOSS/DIGEST_MISMATCH (the partial file is dropped),
     RESOURCE_EXHAUSTED/STORE_FULL, RESOURCE_EXHAUSTED/ARTIFACT_TOO_LARGE,
     UNAVAILABLE/DEVICE_MEASURING (ask again when the device is between repeats),
@@ -73,7 +76,7 @@ class ArtifactServiceAsyncStub:
     ]
     """Which of these the device lacks. The host sends nothing else.
 
-    Errors: INVALID_ARGUMENT/DIGEST_INVALID.
+    Errors: INVALID_ARGUMENT/DIGEST_INVALID, /SPEC_INVALID.
     """
 
     GetUploadStatus: grpc.aio.UnaryUnaryMultiCallable[
@@ -93,7 +96,10 @@ class ArtifactServiceAsyncStub:
     """First write_offset must equal committed_size; each next one is the previous
     plus its data. The blob appears only after size and hash are verified.
 
-    Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size),
+    The agent sends its initial metadata when it is the upload's turn.
+
+    Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size; also while another connection
+    sends the file), NOT_FOUND/LEASE_EXPIRED,
     DATA_LOSS/DIGEST_MISMATCH (the partial file is dropped),
     RESOURCE_EXHAUSTED/STORE_FULL, RESOURCE_EXHAUSTED/ARTIFACT_TOO_LARGE,
     UNAVAILABLE/DEVICE_MEASURING (ask again when the device is between repeats),
@@ -121,7 +127,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[trimtab_protos.v1.artifact_pb2.FindMissingArtifactsResponse, collections.abc.Awaitable[trimtab_protos.v1.artifact_pb2.FindMissingArtifactsResponse]]:
         """Which of these the device lacks. The host sends nothing else.
 
-        Errors: INVALID_ARGUMENT/DIGEST_INVALID.
+        Errors: INVALID_ARGUMENT/DIGEST_INVALID, /SPEC_INVALID.
         """
 
     @abc.abstractmethod
@@ -145,7 +151,10 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         """First write_offset must equal committed_size; each next one is the previous
         plus its data. The blob appears only after size and hash are verified.
 
-        Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size),
+        The agent sends its initial metadata when it is the upload's turn.
+
+        Errors: OUT_OF_RANGE/OFFSET_MISMATCH (metadata: committed_size; also while another connection
+        sends the file), NOT_FOUND/LEASE_EXPIRED,
         DATA_LOSS/DIGEST_MISMATCH (the partial file is dropped),
         RESOURCE_EXHAUSTED/STORE_FULL, RESOURCE_EXHAUSTED/ARTIFACT_TOO_LARGE,
         UNAVAILABLE/DEVICE_MEASURING (ask again when the device is between repeats),

@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class DeviceServiceStub(object):
     """Describes the device and who holds it. Served by the agent.
+
+    Any call of any service may end RESOURCE_EXHAUSTED/RATE_LIMITED (metadata: retry_after_s).
     """
 
     def __init__(self, channel):
@@ -69,6 +71,8 @@ class DeviceServiceStub(object):
 
 class DeviceServiceServicer(object):
     """Describes the device and who holds it. Served by the agent.
+
+    Any call of any service may end RESOURCE_EXHAUSTED/RATE_LIMITED (metadata: retry_after_s).
     """
 
     def GetDeviceInfo(self, request, context):
@@ -83,8 +87,8 @@ class DeviceServiceServicer(object):
         place in the queue: leases are given in the order in which they were first asked for, and who
         does not ask again within 15 s loses the place.
 
-        Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
-        ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
+        Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s (while a lease is held) and
+        position (1: next) in ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
         UNIMPLEMENTED/NOT_SERVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -94,7 +98,7 @@ class DeviceServiceServicer(object):
     def RenewLease(self, request, context):
         """Extends the lease to ttl from now.
 
-        Errors: NOT_FOUND/LEASE_EXPIRED, UNIMPLEMENTED/NOT_SERVED.
+        Errors: NOT_FOUND/LEASE_EXPIRED, INVALID_ARGUMENT/SPEC_INVALID, UNIMPLEMENTED/NOT_SERVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +174,8 @@ def add_DeviceServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DeviceService(object):
     """Describes the device and who holds it. Served by the agent.
+
+    Any call of any service may end RESOURCE_EXHAUSTED/RATE_LIMITED (metadata: retry_after_s).
     """
 
     @staticmethod

@@ -18,7 +18,10 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class DeviceServiceStub:
-    """Describes the device and who holds it. Served by the agent."""
+    """Describes the device and who holds it. Served by the agent.
+
+    Any call of any service may end RESOURCE_EXHAUSTED/RATE_LIMITED (metadata: retry_after_s).
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     GetDeviceInfo: grpc.UnaryUnaryMultiCallable[
@@ -35,8 +38,8 @@ class DeviceServiceStub:
     place in the queue: leases are given in the order in which they were first asked for, and who
     does not ask again within 15 s loses the place.
 
-    Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
-    ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
+    Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s (while a lease is held) and
+    position (1: next) in ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
     UNIMPLEMENTED/NOT_SERVED.
     """
 
@@ -46,7 +49,7 @@ class DeviceServiceStub:
     ]
     """Extends the lease to ttl from now.
 
-    Errors: NOT_FOUND/LEASE_EXPIRED, UNIMPLEMENTED/NOT_SERVED.
+    Errors: NOT_FOUND/LEASE_EXPIRED, INVALID_ARGUMENT/SPEC_INVALID, UNIMPLEMENTED/NOT_SERVED.
     """
 
     ReleaseLease: grpc.UnaryUnaryMultiCallable[
@@ -76,7 +79,10 @@ class DeviceServiceStub:
     """What the device is doing, who holds it and who waits. Cheap; no lease needed."""
 
 class DeviceServiceAsyncStub:
-    """Describes the device and who holds it. Served by the agent."""
+    """Describes the device and who holds it. Served by the agent.
+
+    Any call of any service may end RESOURCE_EXHAUSTED/RATE_LIMITED (metadata: retry_after_s).
+    """
 
     GetDeviceInfo: grpc.aio.UnaryUnaryMultiCallable[
         trimtab_protos.v1.device_pb2.GetDeviceInfoRequest,
@@ -92,8 +98,8 @@ class DeviceServiceAsyncStub:
     place in the queue: leases are given in the order in which they were first asked for, and who
     does not ask again within 15 s loses the place.
 
-    Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
-    ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
+    Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s (while a lease is held) and
+    position (1: next) in ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
     UNIMPLEMENTED/NOT_SERVED.
     """
 
@@ -103,7 +109,7 @@ class DeviceServiceAsyncStub:
     ]
     """Extends the lease to ttl from now.
 
-    Errors: NOT_FOUND/LEASE_EXPIRED, UNIMPLEMENTED/NOT_SERVED.
+    Errors: NOT_FOUND/LEASE_EXPIRED, INVALID_ARGUMENT/SPEC_INVALID, UNIMPLEMENTED/NOT_SERVED.
     """
 
     ReleaseLease: grpc.aio.UnaryUnaryMultiCallable[
@@ -133,7 +139,10 @@ class DeviceServiceAsyncStub:
     """What the device is doing, who holds it and who waits. Cheap; no lease needed."""
 
 class DeviceServiceServicer(metaclass=abc.ABCMeta):
-    """Describes the device and who holds it. Served by the agent."""
+    """Describes the device and who holds it. Served by the agent.
+
+    Any call of any service may end RESOURCE_EXHAUSTED/RATE_LIMITED (metadata: retry_after_s).
+    """
 
     @abc.abstractmethod
     def GetDeviceInfo(
@@ -153,8 +162,8 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
         place in the queue: leases are given in the order in which they were first asked for, and who
         does not ask again within 15 s loses the place.
 
-        Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s and position (1: next) in
-        ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
+        Errors: FAILED_PRECONDITION/LEASE_HELD with holder, remaining_s (while a lease is held) and
+        position (1: next) in ErrorInfo.metadata; INVALID_ARGUMENT/SPEC_INVALID, RESOURCE_EXHAUSTED/QUEUE_FULL,
         UNIMPLEMENTED/NOT_SERVED.
         """
 
@@ -166,7 +175,7 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[trimtab_protos.v1.device_pb2.RenewLeaseResponse, collections.abc.Awaitable[trimtab_protos.v1.device_pb2.RenewLeaseResponse]]:
         """Extends the lease to ttl from now.
 
-        Errors: NOT_FOUND/LEASE_EXPIRED, UNIMPLEMENTED/NOT_SERVED.
+        Errors: NOT_FOUND/LEASE_EXPIRED, INVALID_ARGUMENT/SPEC_INVALID, UNIMPLEMENTED/NOT_SERVED.
         """
 
     @abc.abstractmethod

@@ -12,6 +12,7 @@ from trimtab_agent.config import (
     StateLock,
     UnixAddress,
     default_state_dir,
+    metrics_address,
     parse_listen,
 )
 
@@ -88,3 +89,10 @@ def test_the_state_folder_follows_the_desktops_convention(
     monkeypatch.setenv("XDG_STATE_HOME", "")
     monkeypatch.setenv("HOME", "/home/pi")
     assert default_state_dir() == Path("/home/pi/.local/state/trimtab-agent")
+
+
+def test_figures_in_the_clear_stay_on_loopback() -> None:
+    assert metrics_address("127.0.0.1", None) is None
+    assert str(metrics_address("127.0.0.1", 9433)) == "127.0.0.1:9433"
+    with pytest.raises(ConfigError, match="on a loopback address alone"):
+        metrics_address("0.0.0.0", 9433)  # noqa: S104

@@ -1,10 +1,12 @@
 """The whole of compress on the starting project: real files, real runtimes, real figures."""
 
 from pathlib import Path
+from typing import Any
 
 import ai_edge_litert.interpreter as litert
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from trimtab.artifact_files import artifact_from_file
 from trimtab.export import build_variants, load_exporter
@@ -105,6 +107,18 @@ def test_outputs_stay_close_and_are_not_the_float_model_s(
     assert 0 < np.median(difference) < 0.02 * np.abs(reference).max()
 
 
+def run_as_written(path: Path, inputs: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """ONNX Runtime's fused 8-bit products saturate on x86 without VNNI: there the unfused file is
+    run, whose ranges are looked at here."""
+    if path.suffix != ".onnx":
+        return load_exporter("tflite").run(path, inputs)[0]
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options)
+    outputs: list[np.ndarray[Any, Any]] = session.run(None, inputs)
+    return outputs[0]
+
+
 @pytest.mark.parametrize("model_format", FORMATS)
 def test_static_ranges_span_the_calibration_data(
     variants: Variants, digits: Task, model_format: str
@@ -113,7 +127,7 @@ def test_static_ranges_span_the_calibration_data(
     inputs = dict(zip(digits.input_names, digits.calibration(256), strict=True))
     exporter = load_exporter(model_format)
     exact = exporter.run(path_of(variants["float", model_format]), inputs)[0]
-    quantized = exporter.run(path_of(variants["int8-static", model_format]), inputs)[0]
+    quantized = run_as_written(path_of(variants["int8-static", model_format]), inputs)
     step = float(exact.max() - exact.min()) / 255
     assert abs(quantized.max() - exact.max()) < 2 * step
     assert abs(quantized.min() - exact.min()) < 2 * step

@@ -11,12 +11,12 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from trimtab_agent.worker.isolation.counts import most_tasks
 from trimtab_agent.worker.isolation.state import SWITCH_OFF, Missing
 from trimtab_agent.worker.isolation.tasks import (
     TaskGroup,
     fuller_than,
     look_now_and_then,
-    most_tasks,
 )
 from trimtab_agent.worker.messages import WorkerTask
 

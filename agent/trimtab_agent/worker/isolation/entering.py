@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trimtab_agent.worker.isolation.counts import most_tasks, tasks_of_system
 from trimtab_agent.worker.isolation.landlock import confine_writes
 from trimtab_agent.worker.isolation.lookout import look_out
 from trimtab_agent.worker.isolation.places import settle_in, writable_places
 from trimtab_agent.worker.isolation.seccomp import filter_calls
 from trimtab_agent.worker.isolation.state import SWITCH_OFF, Isolation, Missing, reason
 from trimtab_agent.worker.isolation.system import forbid_new_privileges
-from trimtab_agent.worker.isolation.tasks import most_tasks, tasks_of_system
 from trimtab_agent.worker.messages import WorkerTask
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # linux/sched.h

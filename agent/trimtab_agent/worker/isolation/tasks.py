@@ -14,17 +14,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from trimtab_agent.worker.isolation.counts import tasks_of_session, tasks_of_system
 from trimtab_agent.worker.isolation.state import Missing, reason
 
 _ROOT = Path("/")
 _LOOK_S = 1.0
 _EMPTY_WITHIN_S = 0.5
-_FOR_A_PROCESSOR = 8
-
-
-def most_tasks() -> int:
-    """Far above what thread pools take, far below what a device stands."""
-    return 512 + _FOR_A_PROCESSOR * (os.cpu_count() or 1)
 
 
 class TaskGroup:
@@ -104,25 +99,6 @@ def fuller_than(limit: int, leader: int) -> Callable[[], bool]:
         return tasks_of_system() - before > limit and tasks_of_session(leader) > limit
 
     return is_full
-
-
-def tasks_of_system() -> int:
-    """Processes and threads of the whole device; 0 where it does not tell."""
-    try:
-        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def tasks_of_session(leader: int) -> int:
-    count = 0
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                after_name = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(after_name[3]) == leader:
-                    count += int(after_name[17])
-    return count
 
 
 def _parent(root: Path) -> Path:
