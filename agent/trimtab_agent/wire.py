@@ -59,7 +59,8 @@ class Wire:
     async def _keep(self, server: grpc.aio.Server) -> None:
         while True:
             try:
-                await server.wait_for_termination()
+                # Shielded: cancelling this wait would cancel the end that stop() waits for, too.
+                await asyncio.shield(server.wait_for_termination())
                 return
             except Exception as error:
                 _LOG.warning("gRPC's server broke down and is made anew: %s", repr(error)[-200:])

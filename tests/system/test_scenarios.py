@@ -55,8 +55,8 @@ def test_a_profile_is_printed_below_the_table_and_kept(trimtab: Trimtab, shared_
     run_id = listed["runs"][0]["run_id"]
     shown = trimtab("runs", "show", run_id, "--format", "json")
     (kept,) = results_of(shown)
-    assert len(kept["profile"]["operators"]) == 8
-    assert "ReorderOutput" in trimtab("runs", "show", run_id).stdout
+    assert len(kept["profile"]["operators"]) in (7, 8)  # what is fused depends on the processor
+    assert "MaxPool" in trimtab("runs", "show", run_id).stdout
 
 
 def test_a_batch_has_its_throughput_and_a_fixed_one_is_refused(

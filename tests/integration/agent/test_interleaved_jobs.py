@@ -162,7 +162,7 @@ def test_a_killed_worker_fails_both_arms_and_the_next_job_is_fine(endless: Any) 
     os.kill(workers[0].pid, signal.SIGKILL)
     job = client.finished(job_id)
     failures = [status_to_failure(result.error) for result in job.result.arms]
-    assert [each.failure_class for each in failures] == ["resources", "resources"]
+    assert [each.failure_class for each in failures] == ["device", "device"]
     assert sum("not compared, because" in each.message for each in failures) == 1
     assert gone(workers)
     spec.interleaved.blocks_per_repeat = 2

@@ -26,7 +26,7 @@ def test_a_profile_comes_back_as_an_artifact(client: Any, make_spec: Any, mnist:
     (result,) = client.job(job_id).result.arms
     document = json.loads(client.download(result.operator_profile))
     assert document["schema"] == "trimtab.profile/1"
-    assert len(document["operators"]) == 8
+    assert len(document["operators"]) in (7, 8)  # what is fused depends on the processor
     used = check(result, "ACCELERATOR_USED")
     assert used.outcome == benchmark_pb2.ValidityCheck.OUTCOME_PASSED
     assert "2 Conv" in used.seen

@@ -1,0 +1,29 @@
+"""What isolation does to a job, over the wire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from misbehaving_plug_in import register
+
+
+def test_a_job_says_what_isolation_was_in_force(client: Any, make_spec: Any, mnist: bytes) -> None:
+    spec = make_spec({"mnist": (client.upload(mnist), "mnist.onnx")}, repeats=1)
+    (arm,) = client.finished(client.submit(spec)).result.arms
+    assert not arm.HasField("error")
+    told = arm.conditions["isolation"] + arm.conditions.get("isolation_missing", "")
+    for part in ("no new privileges", "landlock", "seccomp"):
+        assert part in told
+
+
+def test_a_model_that_opens_a_socket_fails_its_arm_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_agent: Any, connect: Any, make_spec: Any
+) -> None:
+    register(tmp_path / "plug-in", monkeypatch)
+    client = connect(start_agent().address)
+    digest = client.upload(b"socket\n")
+    spec = make_spec({"bad": (digest, "bad.null")}, "misbehaving", "null", repeats=1)
+    (arm,) = client.finished(client.submit(spec)).result.arms
+    assert "tried to open a network socket" in arm.error.message
