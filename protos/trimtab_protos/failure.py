@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 FailureClass = Literal["model", "resources", "device", "harness"]
+DISK_FULL = "the device's disk is full"
 FAILURE_CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
 
 
@@ -19,3 +20,8 @@ class Failure:
 
     failure_class: FailureClass
     message: str
+
+    @property
+    def for_want_of_disk(self) -> bool:
+        """Of class ``resources``, but nothing that the model asked for: with some room it runs."""
+        return self.failure_class == "resources" and self.message.startswith(DISK_FULL)

@@ -132,13 +132,15 @@ def test_a_project_is_started_and_decided_as_shown(here: Path) -> None:
 
 
 def test_a_board_is_added_as_shown(here: Path) -> None:
-    (add,) = of_program("trimtab devices add")
+    assert run(of_program("trimtab fleet identity")[0], here).returncode == 0
+    assert (here / "pi5.identity").exists()
+    _, add = of_program("trimtab devices add")  # the first one has an address beyond this machine
 
     added = run(add, here)
 
     assert added.returncode == 0, added.stderr
     assert "no agent answers" in added.stderr  # nothing listens there: said, and added all the same
-    (bench,) = [command for command in of_program("trimtab bench") if "--device" in command]
+    bench, *_ = [command for command in of_program("trimtab bench") if "--device" in command]
     benched = run(bench, here, "--repeats", "1", "--min-duration", "50ms")
     assert benched.returncode == 3
     assert "failed: model.tflite (tflite, litert) on pi5: device:" in benched.stderr

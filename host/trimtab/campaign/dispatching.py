@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
-
 from trimtab.fleet.dispatch import Rules
+from trimtab.fleet.holder import holder_name
 from trimtab.fleet.jobs import HealthGate
 from trimtab.project import DispatchSettings
 
@@ -22,12 +20,5 @@ def rules_of(settings: DispatchSettings, run_id: str) -> Rules:
             min_battery_percent=settings.min_battery_percent,
             max_temperature_c=settings.max_temperature_c or 0.0,
         ),
-        holder=f"{_user()}@{platform.node()}, run {run_id}",
+        holder=f"{holder_name()}, run {run_id}",
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may know no name for its user
-        return "unknown"

@@ -133,7 +133,7 @@ class AgentClient:
     async def release_lease(self, lease_id: str) -> None:
         request = device_pb2.ReleaseLeaseRequest(lease_id=lease_id)
         with translated(self.device):
-            await self._devices.ReleaseLease(request, timeout=_DEADLINE_S)
+            await self._devices.ReleaseLease(request, timeout=_PING_DEADLINE_S / 2)
 
     async def telemetry(self, period_s: float = 1.0) -> AsyncIterator[tuple[str, int, float]]:
         """Name, time on the device's boot clock in nanoseconds, value; until the caller stops."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +16,7 @@ from trimtab.fleet.errors import DeviceUnreachable
 TTL_S = 30.0
 _RENEW_S = 10.0
 _ASK_AGAIN_S = 1.0
+_RELEASES = 4
 _LOG = logging.getLogger(__name__)
 
 
@@ -52,6 +52,10 @@ class LeaseKeeper:
             await self._release(client)
         finally:
             renewing.cancel()
+
+    async def let_go(self, client: AgentClient) -> None:
+        """What was held when a connection broke, and was not needed again."""
+        await self._release(client)
 
     async def _take(self, client: AgentClient) -> None:
         if self._lease_id:
@@ -97,11 +101,18 @@ class LeaseKeeper:
                 return
 
     async def _release(self, client: AgentClient) -> None:
-        lease_id, self._lease_id = self._lease_id, ""
+        """A few times where the line breaks: the next host need not wait until it expires."""
+        lease_id = self._lease_id
         self._forget()
-        if lease_id:
-            with contextlib.suppress(TrimtabError, DeviceUnreachable):  # it expires by itself
+        for _ in range(_RELEASES if lease_id else 0):
+            try:
                 await client.release_lease(lease_id)
+            except DeviceUnreachable:
+                await asyncio.sleep(_ASK_AGAIN_S)
+            except TrimtabError:
+                return
+            else:
+                return
 
     def _forget(self) -> None:
         self._lease_id = self._request_id = ""

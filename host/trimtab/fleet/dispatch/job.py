@@ -149,9 +149,9 @@ class DeviceJob:
         """A failure for the device's sake is no result, and neither is an arm cut off."""
         outcome = self._collector.outcome(arm)
         if outcome is not None:
-            return outcome.failure is None or outcome.failure.failure_class != "device"
+            return outcome.failure is None or not _is_the_devices(outcome.failure)
         failure = self._collector.failure or Failure("device", "")
-        return self._collector.terminal_state != "cancelled" and failure.failure_class != "device"
+        return self._collector.terminal_state != "cancelled" and not _is_the_devices(failure)
 
     async def _cancel(self, client: AgentClient) -> None:
         if not self._submission.job_id:
@@ -161,6 +161,10 @@ class DeviceJob:
             await asyncio.wait_for(self._watch(client), timeout=_CANCEL_S)
         except (TrimtabError, DeviceUnreachable, TimeoutError) as error:
             self._teller.say(f"the job could not be cancelled: {error}", "warning")
+
+
+def _is_the_devices(failure: Failure) -> bool:
+    return failure.failure_class == "device" or failure.for_want_of_disk
 
 
 async def acknowledge(client: AgentClient, ledger: DeviceLedger, submission: Submission) -> None:

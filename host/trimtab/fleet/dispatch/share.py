@@ -18,6 +18,7 @@ from trimtab_protos.errors import (
     LeaseExpired,
     QueueFull,
     RateLimited,
+    StoreFull,
     TrimtabError,
 )
 
@@ -137,6 +138,7 @@ class _Share:
             await self._take_up(client)
             while chunk := self._next_chunk():
                 await self._measure(client, chunk)
+        await self._lease.let_go(client)
 
     def _meet(self, info: DeviceInfo) -> None:
         """Raises SetAside where this is not the device that the run was begun on."""
@@ -259,6 +261,8 @@ class _Share:
             self._found[key] = Measured(arm, self._reference, raw, submission.job_id, blocks)
 
     def _refuse(self, arms: Mapping[str, ArmRequest], error: TrimtabError) -> None:
+        if isinstance(error, StoreFull):  # with some room it runs: --resume tries again
+            self._ledger.set_aside = error.message
         for key, arm in arms.items():
             failure = device_failure(error)
             self._teller.say(f"{arm.name}: {failure.message}", "error")

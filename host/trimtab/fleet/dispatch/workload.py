@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from trimtab.fleet.holder import holder_name
 from trimtab.fleet.jobs import ArmRequest, BlockSchedule, DeviceInfo, HealthGate, Reduction
 from trimtab.fleet.ledger import RunLedger
 from trimtab.records import DeviceRef, EvaluationSet, Int64Array, RawArm
@@ -28,7 +29,7 @@ class Rules:
     patience_s: float = 60.0
     job_deadline_s: float = 0.0
     health: HealthGate = field(default_factory=HealthGate)
-    holder: str = ""
+    holder: str = field(default_factory=holder_name)
 
 
 @dataclass(frozen=True)
