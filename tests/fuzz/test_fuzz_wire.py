@@ -12,6 +12,7 @@ from fuzz.methods import all_methods
 from fuzz.samples import MODEL, digest_of, quick_spec, sample_of
 from fuzz.target import Held, Target, chosen_seed, tell
 from fuzz.wire import PREFACE, call_frames, mutated_exchange
+from supervised_agents import wait_until
 from trimtab_protos.v1 import benchmark_pb2, device_pb2
 
 _SHORT = 300
@@ -25,12 +26,24 @@ _LISTEN = {"socket": None, "port": "127.0.0.1:0"}
 def connected(address: str) -> socket.socket:
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(address.removeprefix("unix:"))
+        try:
+            connection.connect(address.removeprefix("unix:"))
+        except OSError:
+            connection.close()
+            raise
     else:
         host, _, port = address.rpartition(":")
         connection = socket.create_connection((host, int(port)), timeout=10)
     connection.settimeout(_ANSWER_S)
     return connection
+
+
+def listens(address: str) -> bool:
+    try:
+        connected(address).close()
+    except OSError:
+        return False
+    return True
 
 
 def throw(address: str, data: bytes) -> None:
@@ -126,6 +139,7 @@ def test_a_path_that_is_no_text_costs_a_connection_and_no_job(
     frames = call_frames("/trimtab.v1.Device\xff", [b""])
     data = PREFACE + b"".join(frame.encode() for frame in frames)
     for _ in range(3):
+        wait_until(lambda: listens(target.address), 20)  # a moment passes until it is made anew
         throw(target.address, data)
         target.check_alive(attempts=3)
     assert target.end_of(job_id).state == benchmark_pb2.Job.STATE_SUCCEEDED

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -51,7 +52,8 @@ def test_an_inference_takes_what_the_board_drew_meanwhile(
     above_idle = (drawn - IDLE_W) * mean_ms
     assert figures["energy_net_mj"]["value"] == pytest.approx(above_idle, rel=0.12)
     assert figures["energy_mj"]["provenance"] == "measured"
-    assert "1 of hwmon/hwmon0 every 20 ms" in result["conditions"]["power_sampling"]
+    # Every 20 ms, or as seldom as a three hundredth of this processor allows.
+    assert re.search(r"1 of hwmon/hwmon0 every \d+ ms", result["conditions"]["power_sampling"])
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def test_a_constant_one_tells_no_period_of_its_own(present: list[Sensor]) -> Non
     plan = asyncio.run(PowerMeter(ROOT).plan())
     assert plan.sensors[0].sample_period_ns == 0
     assert plan.paces[0].plan.period_s == pytest.approx(0.020, rel=0.5)
-    assert plan.idle_ns == 500_000_000
+    assert 500_000_000 <= plan.idle_ns < 750_000_000  # longer where a read is dear
 
 
 def test_what_is_dear_to_read_is_read_seldom(present: list[Sensor]) -> None:
