@@ -11,34 +11,15 @@ from pathlib import Path
 
 import pytest
 from supervised_agents import SupervisedAgent, running_agents, wait_until
+from twelve_jobs import ARMS, twelve_jobs
 
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
-PROJECT = """
-[task]
-model = "mnist.onnx"
-[devices]
-select = ["name:b*"]
-[measure]
-runtimes = ["onnxruntime"]
-threads = [1, 2, 3, 4]
-repeats = 1
-min_duration_s = 0.05
-max_duration_s = 0.1
-warmup_s = 0.01
-max_warmup_s = 0.02
-min_samples = 2
-max_retries = 0
-[dispatch]
-arms_per_job = 1
-patience_s = 30.0
-"""
-ARMS = [f"float.onnx {threads}t" for threads in (1, 2, 3, 4)]
 
 
 @pytest.fixture
 def agents(tmp_path: Path, trimtab: Trimtab, shared_data: Path) -> Iterator[list[SupervisedAgent]]:
     shutil.copy(shared_data / "models" / "mnist.onnx", tmp_path)
-    (tmp_path / "trimtab.toml").write_text(PROJECT)
+    (tmp_path / "trimtab.toml").write_text(twelve_jobs())
     with running_agents(tmp_path, 3) as started:
         for agent in started:
             assert trimtab("devices", "add", agent.name, agent.address).returncode == 0
@@ -105,8 +86,7 @@ def test_an_agent_that_is_killed_and_comes_back_costs_the_job_it_was_at(
 def test_a_device_that_stays_away_is_set_aside_and_tried_again_later(
     tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
 ) -> None:
-    text = PROJECT.replace("patience_s = 30.0", "patience_s = 1.0")
-    (tmp_path / "trimtab.toml").write_text(text)
+    (tmp_path / "trimtab.toml").write_text(twelve_jobs(patience_s=1.0))
     first = begin(tmp_path, environment)
     wait_until(lambda: bool(agents[0].finished_arms()))
     agents[0].kill()
@@ -133,7 +113,9 @@ def test_a_project_that_changed_is_not_gone_on_with(
     first.send_signal(signal.SIGINT)
     assert first.wait(60) == 130
     said = (tmp_path / "first.err").read_text()
-    (tmp_path / "trimtab.toml").write_text(PROJECT.replace("min_samples = 2", "min_samples = 3"))
+    (tmp_path / "trimtab.toml").write_text(
+        twelve_jobs().replace("min_samples = 2", "min_samples = 3")
+    )
     refused = trimtab("run", "--resume")
 
     assert "`trimtab run --resume` goes on" in said

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -13,6 +13,7 @@ from trimtab_protos.errors import IdentityRefused, RoleInsufficient
 
 from trimtab_agent.security.peer import peer_of
 from trimtab_agent.security.roles import may, role_needed
+from trimtab_agent.serving import served_within
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +27,10 @@ class RoleInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         handler = await continuation(handler_call_details)
-        return None if handler is None else _guarded(handler, handler_call_details.method)
+        method = handler_call_details.method
+        if handler is None:
+            return None
+        return served_within(handler, lambda context: _allowed(context, method))
 
 
 def check_role(context: Any, method: str) -> None:
@@ -42,27 +46,7 @@ def check_role(context: Any, method: str) -> None:
     raise RoleInsufficient(message, role=peer.role, needed=needed)
 
 
-def _guarded(handler: Any, method: str) -> Any:
-    kinds = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
-    kind = next(each for each in kinds if getattr(handler, each))
-    inner = getattr(handler, kind)
-    wrap = _generator if inspect.isasyncgenfunction(inner) else _coroutine
-    make = getattr(grpc, f"{kind}_rpc_method_handler")
-    return make(wrap(inner, method), handler.request_deserializer, handler.response_serializer)
-
-
-def _coroutine(inner: Any, method: str) -> Any:
-    async def guarded(request: Any, context: Any) -> Any:
-        check_role(context, method)
-        return await inner(request, context)
-
-    return guarded
-
-
-def _generator(inner: Any, method: str) -> Any:
-    async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
-        check_role(context, method)
-        async for response in inner(request, context):
-            yield response
-
-    return guarded
+@contextmanager
+def _allowed(context: Any, method: str) -> Iterator[None]:
+    check_role(context, method)
+    yield

@@ -72,10 +72,11 @@ async def measure_fleet(
     kept = campaign.ledger
     ledger = kept or RunLedger(campaign.scratch / "ledger", durable=False)
 
+    workload = replace(
+        _workload(campaign, ledger), deadline_at=deadline_at, telemetry_s=telemetry_s
+    )
+
     async def one(device: InventoryDevice) -> list[Result]:
-        workload = replace(
-            _workload(campaign, ledger), deadline_at=deadline_at, telemetry_s=telemetry_s
-        )
         measured = await _measure_device(campaign, workload, device, on_progress)
         results = await asyncio.to_thread(_results, campaign, measured)
         on_results(results)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trimtab.campaign.fleet import Campaign, measure_fleet
 from trimtab.fleet.ask import ask_devices
-from trimtab.fleet.inventory import Inventory, InventoryDevice
+from trimtab.fleet.inventory import InventoryDevice, home_inventory
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.progress import OnProgress
 from trimtab.home import home
@@ -33,7 +33,7 @@ def select_devices(selectors: Sequence[str]) -> tuple[InventoryDevice, ...]:
     def ask(devices: Sequence[InventoryDevice]) -> dict[str, DeviceInfo | str]:
         return asyncio.run(ask_devices(devices, state))
 
-    return Inventory(home() / "devices.toml").select(selectors, ask)
+    return home_inventory().select(selectors, ask)
 
 
 def local_agent_state() -> Path:

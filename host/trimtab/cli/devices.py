@@ -18,9 +18,8 @@ from trimtab.cli.devices_top import top
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console
 from trimtab.fleet.ask import ask_device
-from trimtab.fleet.inventory import Inventory, parse_label
+from trimtab.fleet.inventory import home_inventory, parse_label
 from trimtab.fleet.jobs import DeviceInfo
-from trimtab.home import home
 from trimtab.records import DevicePower, PowerModel, UserError
 
 _FORMAT = click.option(
@@ -57,7 +56,7 @@ def add(name: str, address: str, labels: tuple[str, ...]) -> int:
       ssh -NL /tmp/pi5.sock:/run/trimtab-agent/agent.sock pi@raspberrypi &
       trimtab devices add pi5 unix:/tmp/pi5.sock --label kind=pi5
     """
-    device = _inventory().add(name, address, dict(parse_label(label) for label in labels))
+    device = home_inventory().add(name, address, dict(parse_label(label) for label in labels))
     answer = asyncio.run(ask_device(device, local_agent_state()))
     if isinstance(answer, str):
         click.echo(f"added {name}; but {answer}", err=True)
@@ -74,7 +73,7 @@ def remove(name: str) -> int:
     \b
     Example: trimtab devices remove pi5
     """
-    _inventory().remove(name)
+    home_inventory().remove(name)
     return EXIT_DONE
 
 
@@ -104,7 +103,7 @@ def power(
     if (idle_w is None) != (busy_core_w is None):
         message = "a power model is watts idle and watts per busy core"
         raise UserError(message, "give both --idle-w and --busy-core-w")
-    inventory = _inventory()
+    inventory = home_inventory()
     (before,) = inventory.select([name])
     known = DevicePower() if clear else before.power
     model = (
@@ -125,7 +124,7 @@ def label(name: str, changes: tuple[str, ...]) -> int:
     \b
     Example: trimtab devices label pi5 kind=pi5 room=lab old-
     """
-    device = _inventory().set_labels(name, changes)
+    device = home_inventory().set_labels(name, changes)
     labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
     click.echo(f"{name}: {labels or 'no labels'}", err=True)
     return EXIT_DONE
@@ -182,7 +181,3 @@ def _power_text(power: DevicePower) -> str:
         return f"{battery}, no power model"
     model = power.model
     return f"{battery}, {model.idle_w:g} W idle and {model.busy_core_w:g} W for each busy core"
-
-
-def _inventory() -> Inventory:
-    return Inventory(home() / "devices.toml")

@@ -11,8 +11,7 @@ from rich.table import Table
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.measuring import output_console
 from trimtab.fleet.discover import Found, discover
-from trimtab.fleet.inventory import Inventory
-from trimtab.home import home
+from trimtab.fleet.inventory import Inventory, home_inventory
 from trimtab.records import UserError
 
 _NOTHING = (
@@ -40,7 +39,7 @@ def discover_devices(seconds: float, adding: bool) -> int:
     if not found:
         click.echo(_NOTHING, err=True)
         return EXIT_DONE
-    inventory = Inventory(home() / "devices.toml")
+    inventory = home_inventory()
     table = Table("device", "address", "agent", "device id", "in the inventory")
     for one in found:
         shown = (one.name, one.address, one.version, one.device_id, _place(inventory, one, adding))

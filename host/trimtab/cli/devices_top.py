@@ -16,12 +16,11 @@ from rich.live import Live
 from trimtab.campaign.session import local_agent_state, select_devices
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console, print_json
-from trimtab.fleet.inventory import Inventory
+from trimtab.fleet.inventory import home_inventory
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.live import Seen, follow, look_once
 from trimtab.fleet.open_files import allow_open_files
 from trimtab.fleet.telemetry import live_period_s
-from trimtab.home import home
 from trimtab.records import UserError
 from trimtab.report.device_status import fleet_table, line_of_seen, seen_row
 
@@ -64,7 +63,7 @@ def top(selectors: tuple[str, ...], once: bool, output: str) -> int:
 def _chosen(selectors: tuple[str, ...]) -> tuple[InventoryDevice, ...]:
     if selectors:
         return select_devices(selectors)
-    known = Inventory(home() / "devices.toml").devices()
+    known = home_inventory().devices()
     devices = tuple(device for device in known if not device.is_local)
     if not devices:
         raise UserError(

@@ -12,8 +12,7 @@ from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console
 from trimtab.fleet.address import DEFAULT_PORT, tls_place
 from trimtab.fleet.identity.folder import fleet_folder
-from trimtab.fleet.inventory import Inventory, InventoryDevice
-from trimtab.home import home
+from trimtab.fleet.inventory import InventoryDevice, home_inventory
 from trimtab.records import UserError
 
 _OUT = click.option(
@@ -165,7 +164,7 @@ def rotate(selectors: tuple[str, ...]) -> int:
     from trimtab.fleet.identity.visits import rotate_all
 
     present_authority()
-    devices = _tls_devices(_inventory().select(selectors or ("all",)))
+    devices = _tls_devices(home_inventory().select(selectors or ("all",)))
     failures = asyncio.run(rotate_all(devices))
     return _told(devices, failures, "has a new identity")
 
@@ -185,7 +184,7 @@ def _send_revocations(revoked: str) -> int:
     from trimtab.fleet.identity.visits import tell_all
 
     present_authority()
-    known = [each for each in _inventory().devices() if tls_place(each.address or "unix:")]
+    known = [each for each in home_inventory().devices() if tls_place(each.address or "unix:")]
     devices = [each for each in known if each.name != revoked]
     failures = asyncio.run(tell_all(devices))
     code = _told(devices, failures, "has the newest revocation list")
@@ -209,7 +208,3 @@ def _tls_devices(chosen: tuple[InventoryDevice, ...]) -> list[InventoryDevice]:
             "none of these devices is reached with TLS", "trimtab devices add NAME HOST"
         )
     return found
-
-
-def _inventory() -> Inventory:
-    return Inventory(home() / "devices.toml")

@@ -1,5 +1,7 @@
 """The devices a user knows by name, kept in ``devices.toml``."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +17,19 @@ from trimtab.fleet.device_power import checked_power, power_entry, power_from
 from trimtab.fleet.inventory_device import LOCAL, LOCAL_DEVICE, InventoryDevice, parse_label
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.selectors import Selector, parse_selector
+from trimtab.home import home
 from trimtab.records import DevicePower, UserError
 
-__all__ = ["LOCAL", "LOCAL_DEVICE", "Inventory", "InventoryDevice", "parse_label"]
+__all__ = ["LOCAL", "LOCAL_DEVICE", "Inventory", "InventoryDevice", "home_inventory", "parse_label"]
 
 Ask = Callable[[Sequence[InventoryDevice]], Mapping[str, DeviceInfo | str]]
 _ENTRY = re.compile(r"\s*\[\[\s*device\s*\]\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def home_inventory() -> Inventory:
+    """Of this user. Raises UserError where its file cannot be read."""
+    return Inventory(home() / "devices.toml")
 
 
 class Inventory:

@@ -46,16 +46,12 @@ class LeaseKeeper:
         except DeviceUnreachable:
             raise
         except BaseException:
-            await asyncio.shield(self._release(client))
+            await asyncio.shield(self.let_go(client))
             raise
         else:
-            await self._release(client)
+            await self.let_go(client)
         finally:
             renewing.cancel()
-
-    async def let_go(self, client: AgentClient) -> None:
-        """What was held when a connection broke, and was not needed again."""
-        await self._release(client)
 
     async def _take(self, client: AgentClient) -> None:
         if self._lease_id:
@@ -100,8 +96,11 @@ class LeaseKeeper:
                 _LOG.info("%s: the lease was not renewed: %s", self._device, error)
                 return
 
-    async def _release(self, client: AgentClient) -> None:
-        """A few times where the line breaks: the next host need not wait until it expires."""
+    async def let_go(self, client: AgentClient) -> None:
+        """Also of what was held when a connection broke, and was not needed again.
+
+        A few times where the line breaks: the next host need not wait until it expires.
+        """
         lease_id = self._lease_id
         self._forget()
         for _ in range(_RELEASES if lease_id else 0):

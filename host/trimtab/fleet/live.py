@@ -14,6 +14,7 @@ from trimtab.fleet.dispatch import connected
 from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.status import DEADLINE_S, DeviceStatus, device_status
+from trimtab.fleet.telemetry import moments
 
 PERIOD_S = 1.0
 _RECONNECT_S = 2.0
@@ -99,13 +100,8 @@ class _Follower:
             await asyncio.sleep(self._period_s)
 
     async def _telemetry(self) -> None:
-        moment, told = 0, dict[str, float]()
-        async for name, boot_time_ns, value in self._client.telemetry(self._period_s):
-            if boot_time_ns != moment and told:
-                self._tell(replace(self._seen, telemetry=told))
-                told = {}
-            moment = boot_time_ns
-            told[name] = value
+        async for told in moments(self._client, self._period_s):
+            self._tell(replace(self._seen, telemetry=told))
 
     def _tell(self, seen: Seen) -> None:
         self._seen = seen

@@ -47,15 +47,24 @@ def live_period_s(devices: int) -> float:
     return max(1.0, devices / _LINES_A_SECOND)
 
 
-async def _follow(client: AgentClient, on_line: Callable[[str], None], period_s: float) -> None:
+async def moments(client: AgentClient, period_s: float) -> AsyncIterator[Mapping[str, float]]:
+    """What was told at one moment, by name, as soon as the next one begins; until the caller stops.
+
+    Raises TrimtabError or DeviceUnreachable.
+    """
     moment, told = 0, dict[str, float]()
+    async for name, boot_time_ns, value in client.telemetry(period_s):
+        if boot_time_ns != moment and told:
+            yield told
+            told = {}
+        moment = boot_time_ns
+        told[name] = value
+
+
+async def _follow(client: AgentClient, on_line: Callable[[str], None], period_s: float) -> None:
     with contextlib.suppress(TrimtabError, DeviceUnreachable):
-        async for name, boot_time_ns, value in client.telemetry(period_s):
-            if boot_time_ns != moment and told:
-                on_line(line_of(told))
-                told = {}
-            moment = boot_time_ns
-            told[name] = value
+        async for told in moments(client, period_s):
+            on_line(line_of(told))
 
 
 def figure_text(told: Mapping[str, float], name: str) -> str:

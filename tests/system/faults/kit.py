@@ -20,27 +20,8 @@ from fault_proxy import FaultProxy
 from google.protobuf.message import Message
 from supervised_agents import SupervisedAgent, wait_until
 from trimtab_protos.v1 import benchmark_pb2
+from twelve_jobs import ARMS, twelve_jobs
 
-_PROJECT = """
-[task]
-model = "mnist.onnx"
-[devices]
-select = ["name:b*"]
-[measure]
-runtimes = ["onnxruntime"]
-threads = [1, 2, 3, 4]
-repeats = 1
-min_duration_s = 0.05
-max_duration_s = 0.1
-warmup_s = 0.01
-max_warmup_s = 0.02
-min_samples = 2
-max_retries = 0
-[dispatch]
-arms_per_job = 1
-patience_s = {patience_s}
-"""
-_ARMS = [f"float.onnx {threads}t" for threads in (1, 2, 3, 4)]
 _COUNT = 12
 # About what a run's jobs have in all, and how long it takes: moments are drawn from these.
 _EVENTS = 160
@@ -73,7 +54,7 @@ class TwelveJobs:
         self.host: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
         shutil.copy(model, folder / "mnist.onnx")
-        (folder / "trimtab.toml").write_text(_PROJECT.format(patience_s=patience_s))
+        (folder / "trimtab.toml").write_text(twelve_jobs(patience_s))
         for agent, proxy in zip(agents, proxies, strict=True):
             added = self._trimtab("devices", "add", agent.name, proxy.address)
             assert added.returncode == 0, added.stderr
@@ -196,7 +177,7 @@ class TwelveJobs:
 def _check_jobs(agent: SupervisedAgent) -> None:
     jobs = agent.jobs()
     assert all(job.state in _ENDED for job in jobs)
-    for arm in _ARMS:
+    for arm in ARMS:
         asked = [job for job in jobs if any(each.name == arm for each in job.spec.arms)]
         finished = [job for job in asked if _measured(job, arm)]
         assert len(finished) == 1, f"{agent.name}: {arm} was measured {len(finished)} times"

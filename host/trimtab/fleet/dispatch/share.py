@@ -117,8 +117,8 @@ class _Share:
         """What has no outcome by now has this one; the ledger leaves it open."""
         self._unmeasured = failure
         self._ledger.set_aside = failure.message
-        missing = len([key for key in self._to_run if key not in self._found])
-        if missing and self._info is not None:
+        missing = len(self._missing())
+        if missing:
             arms = "1 arm is" if missing == 1 else f"{missing} arms are"
             self._teller.say(f"{arms} set aside: {failure.message}", "error")
 
@@ -185,9 +185,12 @@ class _Share:
                 await acknowledge(client, self._ledger, submission)
 
     def _next_chunk(self) -> dict[str, ArmRequest]:
-        missing = [key for key in self._to_run if key not in self._found]
+        missing = self._missing()
         size = self._workload.rules.arms_per_job or len(missing)
         return {key: self._to_run[key] for key in missing[:size]}
+
+    def _missing(self) -> list[str]:
+        return [key for key in self._to_run if key not in self._found]
 
     async def _measure(self, client: AgentClient, arms: Mapping[str, ArmRequest]) -> None:
         request_id = uuid.uuid4().hex

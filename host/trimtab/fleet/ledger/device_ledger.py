@@ -12,7 +12,7 @@ Record = dict[str, Any]
 
 @dataclass
 class Submission:
-    """One job as it was asked for. ``arms`` are keys (see ``dispatch.arm_keys``).
+    """One job as it was asked for. ``arms`` are keys (see ``Workload.key``).
 
     ``job_id`` empty: the device's answer was not heard. ``collected``: the arms whose outcome
     counts and whose files are here; None: not at its end yet. ``lost``: why nothing more of it
@@ -62,14 +62,6 @@ class DeviceLedger:
 
     def note_lost(self, request_id: str, reason: str) -> None:
         self._note("lost", request_id=request_id, reason=reason)
-
-    def open_submissions(self) -> list[Submission]:
-        return [each for each in self.submissions.values() if each.is_open]
-
-    def collected_in(self, arm: str) -> Submission | None:
-        """The submission that holds the arm's outcome."""
-        found = (s for s in self.submissions.values() if s.collected and arm in s.collected)
-        return next(found, None)
 
     def events_path(self, request_id: str) -> Path:
         return self.folder / "events" / f"{request_id}.bin"
