@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -138,7 +139,12 @@ class ArtifactStore:
         return folder / files[0].name
 
     def add_file(self, path: Path) -> Digest:
-        """Take a file of the agent's own (a job's output) into the store; the original stays."""
+        """Take a worker's output into the store; the original stays. Raises OSError.
+
+        A link is refused: the worker may be another user, and the agent would read what it may not.
+        """
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link")
         digest = digest_file(path)
         if not self.has(digest):
             descriptor, name = tempfile.mkstemp(dir=self.partial_dir, prefix=_TEMPORARY_PREFIX)

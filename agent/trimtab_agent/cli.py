@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from typing import NoReturn
 import click
 
 from trimtab_agent import __version__
+from trimtab_agent.cli_battery import calibrate_battery
 from trimtab_agent.config import (
     DEFAULT_CALLS_PER_S,
     DEFAULT_MAX_JOB_NS,
@@ -27,8 +27,12 @@ from trimtab_agent.config import (
 )
 from trimtab_agent.logs import log_to_standard_error
 from trimtab_agent.records import DeviceInfo
-from trimtab_agent.runtimes.litert_delegates import VARIABLE, DelegateSettingError, parse_delegate
 from trimtab_agent.tables import device_lines, examination_lines
+from trimtab_agent.worker_environment import (
+    allow_delegates,
+    set_worker_user,
+    switch_isolation_off,
+)
 
 _WRONG_USAGE = 2
 _WOULD_VOID = 1
@@ -144,6 +148,13 @@ def main() -> None:
     envvar="TRIMTAB_NO_ISOLATION",
     help="Let models and runtimes reach the network, write anywhere, start processes without end.",
 )
+@click.option(
+    "--worker-user",
+    envvar="TRIMTAB_WORKER_USER",
+    metavar="USER",
+    help="As whom models run, where the agent is root; one that owns nothing.  "
+    "[default: trimtab-worker, where there is such a user]",
+)
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
 @_ROOT
 def serve(  # noqa: PLR0913 - one for each option
@@ -162,6 +173,7 @@ def serve(  # noqa: PLR0913 - one for each option
     metrics_port: int | None,
     metrics_listen: str,
     no_isolation: bool,
+    worker_user: str | None,
     stop_with_stdin: bool,
     root: Path,
 ) -> None:
@@ -176,9 +188,11 @@ def serve(  # noqa: PLR0913 - one for each option
 
     log_to_standard_error(log_format)
     try:
-        _allow_delegates(delegates)
+        allow_delegates(delegates)
         if no_isolation:
-            os.environ["TRIMTAB_NO_ISOLATION"] = "1"  # workers inherit it
+            switch_isolation_off()
+        if worker_user:
+            set_worker_user(worker_user)
         settings = Settings(
             listen=parse_listen(listen, identity is not None),
             identity=None if identity is None else identity.absolute(),
@@ -200,19 +214,6 @@ def serve(  # noqa: PLR0913 - one for each option
     except KeyboardInterrupt:  # before the server took the signal over
         code = _INTERRUPTED
     sys.exit(code)
-
-
-def _allow_delegates(given: tuple[str, ...]) -> None:
-    """Workers inherit them. Raises ConfigError for what is no NAME=FILE, also in the variable."""
-    before = os.environ.get(VARIABLE, "").split(os.pathsep)
-    together = [*filter(None, before), *given]
-    try:
-        for text in together:
-            parse_delegate(text)
-    except DelegateSettingError as error:
-        raise ConfigError(f"a LiteRT delegate: {error}") from error
-    if together:
-        os.environ[VARIABLE] = os.pathsep.join(together)
 
 
 @main.command()
@@ -261,39 +262,7 @@ def doctor(output_format: str, root: Path) -> None:
     sys.exit(_WOULD_VOID if found.voids else 0)
 
 
-@main.command("calibrate-battery")
-@click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(min=30),
-    default=300.0,
-    show_default=True,
-    help="Seconds to watch the battery; longer where its counter moves seldom.",
-)
-@_ROOT
-def calibrate_battery(duration_s: float, root: Path) -> None:
-    """Find out in which unit, and with which sign, this device's battery tells its current.
-
-    Unplug it first, and let it do something. The current's integral is compared with what the
-    battery's own counter lost; what comes of it is kept on the device, where agents find it.
-
-    \b
-    Example:
-      trimtab-agent calibrate-battery --duration 600
-    """
-    from trimtab_agent.probes.battery_calibration import FILE_NAME, CalibrationError
-    from trimtab_agent.probes.battery_session import calibrate_battery as calibrate
-
-    store = default_state_dir() / FILE_NAME
-    click.echo(f"watching the battery for {duration_s:g} s; keep it unplugged", err=True)
-    try:
-        store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name, found = calibrate(root, store, duration_s)
-    except (CalibrationError, OSError) as error:
-        _refuse(error)
-    sign = "positive" if found.discharge_sign > 0 else "negative"
-    told = f"current in {found.current_unit}, {sign} while discharging"
-    click.echo(f"{name}: {told}; kept in {store}")
+main.add_command(calibrate_battery)
 
 
 def _existing(folder: Path) -> Path:

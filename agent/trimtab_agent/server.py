@@ -51,6 +51,7 @@ from trimtab_agent.status import StatusTeller
 from trimtab_agent.telemetry import Telemetry, boot_clock_ns
 from trimtab_agent.uploads import Uploads
 from trimtab_agent.wire import Wire
+from trimtab_agent.worker.isolation.other_user import let_workers_pass
 
 if TYPE_CHECKING:
     from trimtab_agent.metrics import AgentCollector
@@ -150,6 +151,7 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> int:
     if settings.stop_with_stdin:
         _stop_with_stdin(stopped)
     with StateLock(settings.state_dir):
+        let_workers_pass(settings.state_dir)
         async with _running(settings, stopped) as address:
             on_ready(address)
             return await stopped

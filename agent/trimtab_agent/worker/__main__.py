@@ -19,7 +19,7 @@ from trimtab_agent.runtimes.reasons import FREE_MEMORY, one_line
 from trimtab_agent.worker.channel import Channel, take_standard_output
 from trimtab_agent.worker.confine import confine
 from trimtab_agent.worker.isolation.entering import isolate
-from trimtab_agent.worker.lifeline import forbid_core_file, hold_on_to
+from trimtab_agent.worker.lifeline import be_first_to_go, forbid_core_file, hold_on_to
 from trimtab_agent.worker.messages import WorkerTask
 
 _TOLD = 500
@@ -84,10 +84,13 @@ def stopper(channel: Channel) -> Callable[[str], NoReturn]:
 def main(arguments: list[str]) -> int:
     channel = take_standard_output()
     faulthandler.enable()
-    hold_on_to(int(arguments[1]))
+    agent = int(arguments[1])
+    hold_on_to(agent)
     forbid_core_file()
+    be_first_to_go()
     task = WorkerTask.from_json(Path(arguments[0]).read_text(encoding="utf-8"))
     isolated = isolate(task, stopper(channel))
+    hold_on_to(agent)  # the kernel forgets it where the worker became another user
     channel.send("isolated", in_force=isolated.in_force, missing=isolated.missing)
     try:
         run_task(task, channel)

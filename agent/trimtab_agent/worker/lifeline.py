@@ -1,12 +1,18 @@
-"""A worker dies with its agent, also when that is killed with -9, and leaves no core file."""
+"""A worker dies with its agent, also when that is killed with -9, and leaves no core file.
+
+It dies before its agent where the device runs out of memory.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
+_FIRST_OF_ALL = "1000"  # proc(5)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -29,3 +35,9 @@ def forbid_core_file() -> None:
     except ImportError:  # not on Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def be_first_to_go() -> None:
+    """A kernel short of memory ends the worker: not the agent, nor the device's own programs."""
+    with contextlib.suppress(OSError):  # not on this system
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_OF_ALL, encoding="ascii")

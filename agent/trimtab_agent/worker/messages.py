@@ -64,7 +64,8 @@ class WorkerTask:
     after the samples, for the idle power; 0: not at all. ``cache_path``: the agent's folder for
     what runtimes compile. What starts the worker fills in: ``work_path``, a folder of the worker's
     own to write in; ``task_group``, the file by which it enters its control group, or
-    ``group_missing``, why there is none.
+    ``group_missing``, why there is none; the user that it becomes, with that one's groups, or
+    ``user_missing``, why it stays who it is.
     """
 
     mode: Mode
@@ -101,6 +102,11 @@ class WorkerTask:
     work_path: str = ""
     task_group: str = ""
     group_missing: str = ""
+    user_name: str = ""
+    user_id: int = 0
+    group_id: int = 0
+    group_ids: tuple[int, ...] = ()
+    user_missing: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -111,5 +117,6 @@ class WorkerTask:
         values["input_shapes"] = {
             name: tuple(shape) for name, shape in values.get("input_shapes", {}).items()
         }
-        values["cpu_affinity"] = tuple(values.get("cpu_affinity", ()))
+        for name in ("cpu_affinity", "group_ids"):
+            values[name] = tuple(values.get(name, ()))
         return WorkerTask(**values)

@@ -48,6 +48,20 @@ async def test_over_its_memory_in_any_pass_the_limit_is_named(tmp_path: Path, mo
     assert "memory limit of 20 MB" in failure.message
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's way to choose whom to end")
+async def test_a_device_short_of_memory_ends_the_worker_before_the_agent(tmp_path: Path) -> None:
+    pids: list[int] = []
+    seen: list[int] = []
+
+    def hear(message: dict[str, Any]) -> None:
+        if message["kind"] == "isolated":
+            seen.append(int(Path(f"/proc/{pids[0]}/oom_score_adj").read_text()))
+
+    await run_worker(WorkerTask("describe", "null"), tmp_path, MINUTE_NS, hear, pids.append)
+    assert seen == [1000]
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000
+
+
 def test_what_to_do_is_said_once() -> None:
     inner = "out of memory (bad_alloc): free memory on the device, or use a smaller model or batch"
     failure = beyond_memory(Failure("resources", inner), 10**8)

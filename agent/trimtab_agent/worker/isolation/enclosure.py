@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trimtab_agent.worker.isolation.counts import most_tasks
+from trimtab_agent.worker.isolation.other_user import give_to, other_user
 from trimtab_agent.worker.isolation.state import SWITCH_OFF, Missing
 from trimtab_agent.worker.isolation.tasks import (
     TaskGroup,
@@ -44,10 +45,32 @@ class Enclosure:
         except Missing as error:
             self._group_missing = str(error)
         return replace(
-            self._task,
+            self._as_other_user(),
             work_path=str(self._work),
             task_group="" if self._group is None else str(self._group.door),
             group_missing=self._group_missing,
+        )
+
+    def _as_other_user(self) -> WorkerTask:
+        """Who gets the folders that it writes in."""
+        try:
+            user = other_user(self._work.parent)
+        except Missing as error:
+            return replace(self._task, user_missing=str(error))
+        task = self._task
+        folders = [self._work]
+        if task.outputs_path:
+            folders.append(Path(task.outputs_path).parent)
+        if task.cache_path:
+            Path(task.cache_path).mkdir(parents=True, exist_ok=True)
+            folders.append(Path(task.cache_path))
+        give_to(user, folders)
+        return replace(
+            task,
+            user_name=user.name,
+            user_id=user.uid,
+            group_id=user.gid,
+            group_ids=user.groups,
         )
 
     def watch(self, leader: int) -> None:

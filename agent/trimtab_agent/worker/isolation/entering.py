@@ -13,6 +13,7 @@ from pathlib import Path
 from trimtab_agent.worker.isolation.counts import most_tasks, tasks_of_system
 from trimtab_agent.worker.isolation.landlock import confine_writes
 from trimtab_agent.worker.isolation.lookout import look_out
+from trimtab_agent.worker.isolation.other_user import OtherUser, become
 from trimtab_agent.worker.isolation.places import settle_in, writable_places
 from trimtab_agent.worker.isolation.seccomp import filter_calls
 from trimtab_agent.worker.isolation.state import SWITCH_OFF, Isolation, Missing, reason
@@ -38,6 +39,8 @@ def isolate(task: WorkerTask, stop: Callable[[str], None]) -> Isolation:
     places = writable_places(task)
     with _part(found, "limit of processes"):
         found.in_force.append(_limit_tasks(task))
+    with _part(found, "another user"):
+        found.in_force.append(_become_other(task))
     with _part(found, "no new privileges"):
         forbid_new_privileges()
         found.in_force.append("no new privileges")
@@ -81,6 +84,13 @@ def _limit_tasks(task: WorkerTask) -> str:
         f"{task.group_missing or 'no control group'}; the agent looks once a second whether there "
         f"are more than {limit}"
     )
+
+
+def _become_other(task: WorkerTask) -> str:
+    if not task.user_name:
+        raise Missing(task.user_missing or "not asked for")
+    become(OtherUser(task.user_name, task.user_id, task.group_id, task.group_ids))
+    return f"user {task.user_name}"
 
 
 def _leave_network() -> None:

@@ -21,9 +21,13 @@ def writable_places(task: WorkerTask) -> tuple[Path, ...]:
     named = [Path(path) for path in (task.work_path, task.cache_path) if path]
     if task.outputs_path:
         named.append(Path(task.outputs_path).parent)
-    devices = [found for name in _DEVICES.split() for found in Path("/dev").glob(name)]
     own = Path(f"/proc/{os.getpid()}")
-    return tuple(path.resolve() for path in (*named, own, *devices) if path.exists())
+    nodes = accelerator_nodes()
+    return tuple(path.resolve() for path in (*named, own, *nodes) if path.exists())
+
+
+def accelerator_nodes() -> tuple[Path, ...]:
+    return tuple(found for name in _DEVICES.split() for found in Path("/dev").glob(name))
 
 
 def settle_in(task: WorkerTask) -> None:

@@ -109,11 +109,13 @@ async def test_looking_into_processes_is_refused(load: Any) -> None:
     assert outcome.failure.failure_class == "model"
 
 
+@pytest.mark.parametrize("limit", [60, pytest.param(0, marks=pytest.mark.slow, id="its own")])
 @pytest.mark.parametrize("kind", ["fork", "fork away"])
 async def test_processes_without_end_are_ended(
-    load: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+    load: Any, kind: str, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trimtab_agent.worker.isolation.enclosure.most_tasks", lambda: 60)
+    if limit:
+        monkeypatch.setattr("trimtab_agent.worker.isolation.enclosure.most_tasks", lambda: limit)
     outcome = await load(kind)
     if kind == "fork away":
         outcome.needs("limit of processes")
