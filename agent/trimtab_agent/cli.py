@@ -98,7 +98,8 @@ def main() -> None:
     "--allow-code-in-models",
     is_flag=True,
     envvar="TRIMTAB_ALLOW_CODE_IN_MODELS",
-    help="Load formats whose files can run any code here (.pt, .pt2): for files that you trust.",
+    help="Load files that can run any code here (.pt, .pt2, ONNX with EPContext, .pte for other "
+    "backends than XNNPACK): for files that you trust.",
 )
 @click.option(
     "--delegate",

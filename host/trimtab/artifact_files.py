@@ -5,12 +5,12 @@ What is in the file is not judged here: whether a model loads is the runtime's w
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import zstandard
 from trimtab_protos.digest import digest_file
 
-from trimtab.external_data import external_data_locations
+from trimtab.external_data import check_bare, external_data_locations
 from trimtab.records import Artifact, ArtifactFile, UserError
 
 FORMATS_BY_SUFFIX = {
@@ -80,12 +80,7 @@ def _with_external_data(path: Path, model_format: str) -> tuple[Path, ...]:
 
 
 def _data_file(model: Path, location: str) -> Path:
-    """Bare names only: the name travels to the device, where no name may be a path."""
-    if location in ("", ".", "..") or "\\" in location or PurePosixPath(location).name != location:
-        raise UserError(
-            f"{model}: its external data is at {location!r}, which is not a bare file name",
-            "save the model again with its data in one file beside it",
-        )
+    check_bare(model, location)
     if location == model.name:
         raise UserError(
             f"{model}: names itself as its external data", "save the model again with its data"

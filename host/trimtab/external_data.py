@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from trimtab.protobuf_wire import NotProtobuf, fields
+from trimtab.records import UserError
 
 _MAX_DEPTH = 64
 
@@ -48,6 +49,27 @@ def external_data_locations(path: Path) -> tuple[str, ...]:
     except NotProtobuf:
         return ()
     return tuple(found)
+
+
+def external_data_files(path: Path) -> tuple[Path, ...]:
+    """All beside the model, whether they are there or not. Raises UserError as check_bare does."""
+    locations = external_data_locations(path)
+    for location in locations:
+        check_bare(path, location)
+    return tuple(path.parent / location for location in locations)
+
+
+def check_bare(model: Path, location: str) -> None:
+    """Raises UserError where a location of external data leads anywhere but beside the model.
+
+    A model that somebody else made could else have any file read here; and the name travels to the
+    device, where no name may be a path.
+    """
+    if location in ("", ".", "..") or "\\" in location or PurePosixPath(location).name != location:
+        raise UserError(
+            f"{model}: its external data is at {location!r}, which is not a bare file name",
+            "save the model again with its data in one file beside it",
+        )
 
 
 def _walk(data: memoryview, message: str, found: dict[str, None], depth: int) -> None:

@@ -18,6 +18,7 @@ from trimtab_agent.doctor.harness import (
     null_finding,
     null_median_ns,
 )
+from trimtab_agent.doctor.isolation import isolation_finding, worker_isolation
 from trimtab_agent.doctor.samplers import sampler_cost, sampler_finding
 from trimtab_agent.doctor.settings import (
     boost_finding,
@@ -63,7 +64,8 @@ async def _examine(root: Path, state: Path) -> Examination:
         with tempfile.TemporaryDirectory(prefix="trimtab-doctor-") as scratch:
             null = null_finding(await null_median_ns(Path(scratch)))
             samplers = sampler_finding(await sampler_cost(root, Path(scratch)))
-            harness = (*harness, null, samplers)
+            isolation = isolation_finding(await worker_isolation(state))
+            harness = (*harness, null, samplers, isolation)
             runtimes = await describe_runtimes(Path(scratch))
     return Examination(ability_findings(root, runtimes, allowed_cpus()), harness, disturbances)
 

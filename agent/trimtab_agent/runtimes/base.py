@@ -167,6 +167,13 @@ class Runtime(ABC):
     def import_library(self) -> None:  # noqa: B027 - most do it in availability()
         """Import what ``load`` would, so that loading is timed without. Raises RuntimeMissing."""
 
+    def check_file(self, path: Path, allow_code: bool) -> None:  # noqa: B027 - nothing to refuse
+        """Refuse a file that is more than data, or reads others than those beside it.
+
+        Called before ``load``, after :meth:`import_library`: what it takes is no part of loading.
+        ``allow_code``: the device's owner lets model files run code. Raises ModelRefused.
+        """
+
     @abstractmethod
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         """Load the model file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -21,7 +22,7 @@ from trimtab_agent.runtimes.base import (
 )
 from trimtab_agent.runtimes.installed import installed_version
 from trimtab_agent.runtimes.operators import OperatorProfile
-from trimtab_agent.runtimes.reasons import one_line, refusal
+from trimtab_agent.runtimes.reasons import allow_it, one_line, refusal
 from trimtab_agent.runtimes.torch_tensors import to_numpy, to_torch
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ _NO_TIMES = (
     "tells nothing of its operators"
 )
 _MAGIC = b"ET"  # at byte 4, before the schema's two digits: runtime/executor/program.cpp
+# XNNPACK's part of a program is a graph and weights.
+_BACKEND_OF_DATA = "XnnpackBackend"
+_BACKENDS_OF_CODE = (
+    "QnnBackend",
+    "OpenvinoBackend",
+    "CudaBackend",
+    "MetalBackend",
+    "CoreMLBackend",
+)
 _CODE = re.compile(r"0x:?([0-9a-f]+)")
 # Of its error codes: runtime/core/error.h.
 _LOADING = {
@@ -126,6 +136,10 @@ class ExecuTorch(Runtime):
     def import_library(self) -> None:
         _import()
 
+    def check_file(self, path: Path, allow_code: bool) -> None:
+        if not allow_code:
+            _check_backends(path, _registered_backends(_import()))
+
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()
         self.check(options, _ACCELERATORS)
@@ -187,6 +201,31 @@ def _check_magic(path: Path) -> None:
         head = file.read(8)
     if head[4:6] != _MAGIC:
         raise ModelRefused("the file is no ExecuTorch program (.pte): export the model again")
+
+
+def _registered_backends(library: Any) -> tuple[str, ...]:
+    """Older releases do not tell: then whichever it may have."""
+    try:
+        return tuple(library._get_registered_backend_names())
+    except AttributeError:
+        return _BACKENDS_OF_CODE
+
+
+def _check_backends(path: Path, registered: Collection[str]) -> None:
+    """By the names in its bytes: what a program delegates to it does not tell before it is loaded.
+
+    Qualcomm's backend loads the library that the program names, CUDA's one that is in the program.
+    """
+    if path.stat().st_size == 0:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        names = sorted({*registered} - {_BACKEND_OF_DATA})
+        used = [name for name in names if content.find(name.encode() + b"\0") >= 0]
+    if used:
+        raise ModelRefused(
+            f"a part of it is for {used[0]}, where a program can hold or name code, and this "
+            f"device does not allow that: {allow_it('export the model for XNNPACK')}"
+        )
 
 
 def _spec(name: str, meta: Any) -> TensorSpec:

@@ -32,6 +32,7 @@ from trimtab_agent.runtimes.operators import (
 )
 from trimtab_agent.runtimes.options import Values
 from trimtab_agent.runtimes.reasons import one_line, refusal
+from trimtab_agent.runtimes.tflite_files import check_tflite
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensor, Tensors
@@ -175,6 +176,9 @@ class LiteRt(Runtime):
             return self.option_values
         known = delegates().get(accelerator)
         return {} if known is None else known.options
+
+    def check_file(self, path: Path, allow_code: bool) -> None:
+        check_tflite(path, whole_tensorflow=_import().package == "tensorflow")
 
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()

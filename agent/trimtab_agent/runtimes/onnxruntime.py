@@ -17,14 +17,19 @@ from trimtab_agent.runtimes.base import (
     Session,
     TensorSpec,
 )
-from trimtab_agent.runtimes.onnxruntime_placement import TELL_PLACEMENT, assigned
+from trimtab_agent.runtimes.onnx_files import check_onnx
+from trimtab_agent.runtimes.onnxruntime_placement import assigned
 from trimtab_agent.runtimes.onnxruntime_profile import read_profile
 from trimtab_agent.runtimes.onnxruntime_providers import (
     ACCELERATORS,
-    ONLY_THERE,
     OPTIONS,
     PROVIDERS,
     provider_list,
+)
+from trimtab_agent.runtimes.onnxruntime_session import (
+    OPTIMIZATION_LEVELS,
+    SEVERITY_ERROR,
+    session_options,
 )
 from trimtab_agent.runtimes.operators import OperatorProfile, Places, fallback_warning, left_out
 from trimtab_agent.runtimes.reasons import one_line, refusal
@@ -47,13 +52,6 @@ _DTYPES = {
     "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
 }
-_OPTIMIZATION_LEVELS = {
-    "disabled": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
-_SEVERITY_ERROR = 3
 
 
 class OnnxSession(Session):
@@ -171,7 +169,7 @@ class OnnxRuntime(Runtime):
     )
     operators_told = "each operator's time and where it ran"
     option_values = {  # noqa: RUF012 - the base class says ClassVar
-        "graph_optimization_level": tuple(_OPTIMIZATION_LEVELS),
+        "graph_optimization_level": tuple(OPTIMIZATION_LEVELS),
         "allow_spinning": ("0", "1"),
     }
     accelerator_options = OPTIONS
@@ -193,6 +191,9 @@ class OnnxRuntime(Runtime):
             },
         )
 
+    def check_file(self, path: Path, allow_code: bool) -> None:
+        check_onnx(path, allow_code)
+
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()
         there = _accelerators(library)
@@ -210,7 +211,7 @@ def _create(library: Any, path: Path, options: RuntimeOptions, heard: Overheard)
     try:
         return library.InferenceSession(
             str(path),
-            _session_options(library, options),
+            session_options(library, options),
             providers=provider_list(options),
             disable_fallback=options.accelerator != "cpu",
         )
@@ -232,7 +233,7 @@ def _import() -> Any:
         import onnxruntime
     except Exception as error:  # a broken wheel raises more than ImportError
         raise RuntimeMissing(f"onnxruntime cannot be imported: {one_line(str(error))}") from error
-    onnxruntime.set_default_logger_severity(_SEVERITY_ERROR)
+    onnxruntime.set_default_logger_severity(SEVERITY_ERROR)
     return onnxruntime
 
 
@@ -245,30 +246,6 @@ def _not_built_in(library: Any, accelerator: str) -> str:
     """What is missing for an accelerator that this library was built without."""
     where = PROVIDERS[accelerator].package
     return f"this onnxruntime {library.__version__} is built without {accelerator}; {where}"
-
-
-def _session_options(library: Any, options: RuntimeOptions) -> Any:
-    settings = library.SessionOptions()
-    settings.log_severity_level = _SEVERITY_ERROR
-    own_pool = PROVIDERS[options.accelerator].one_thread
-    settings.intra_op_num_threads = 1 if own_pool else options.thread_count
-    settings.inter_op_num_threads = 1
-    if options.options.get(ONLY_THERE) is not None:
-        settings.add_session_config_entry(f"session.{ONLY_THERE}", options.options[ONLY_THERE])
-    if options.accelerator != "cpu" or options.tell_placement:
-        settings.add_session_config_entry(TELL_PLACEMENT, "1")
-    spinning = options.options.get("allow_spinning", "0" if own_pool else None)
-    if spinning is not None:
-        settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-    level = options.options.get("graph_optimization_level")
-    if level is not None:
-        settings.graph_optimization_level = getattr(
-            library.GraphOptimizationLevel, _OPTIMIZATION_LEVELS[level]
-        )
-    if options.profile_folder is not None:
-        settings.enable_profiling = True
-        settings.profile_file_prefix = str(options.profile_folder / "onnxruntime")
-    return settings
 
 
 def _is_shape_promise_broken(error: Exception) -> bool:

@@ -18,10 +18,12 @@ from trimtab_agent.runtimes.base import (
     TensorSpec,
 )
 from trimtab_agent.runtimes.installed import installed_version
+from trimtab_agent.runtimes.onnx_files import check_onnx
 from trimtab_agent.runtimes.openvino_profile import read_counters
 from trimtab_agent.runtimes.openvino_scales import input_quantization, output_quantization
 from trimtab_agent.runtimes.operators import OperatorProfile
 from trimtab_agent.runtimes.reasons import one_line, refusal
+from trimtab_agent.runtimes.tflite_files import IDENTIFIER, check_tflite
 
 if TYPE_CHECKING:
     from trimtab_agent.runtimes.base import Tensor, Tensors
@@ -40,6 +42,8 @@ _SERVED = (
     "uint64",
     "bool",
 )
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEAD_BYTES = 8
 _INTEL = "0x8086"
 # Its messages begin with where in its sources they were raised.
 _NOISE = ("Exception from ", "Check '", "FrontEnd API failed with ")
@@ -109,6 +113,20 @@ class OpenVino(Runtime):
     def import_library(self) -> None:
         _import()
 
+    def check_file(self, path: Path, allow_code: bool) -> None:
+        """It has readers for more kinds of files, and goes by name and content which to take."""
+        suffix = path.suffix.lower()
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if suffix == ".onnx":
+            check_onnx(path, allow_code)
+        elif suffix == ".tflite":
+            _check_kind(path, head[4:8] == IDENTIFIER, "TensorFlow Lite's")
+            check_tflite(path, whole_tensorflow=False)
+        else:
+            is_xml = head.startswith((b"<", _BYTE_ORDER_MARK + b"<"))
+            _check_kind(path, suffix == ".xml" and is_xml, "OpenVINO's own (.xml)")
+
     def load(self, path: Path, options: RuntimeOptions) -> Session:
         library = _import()
         core = library.Core()
@@ -152,6 +170,14 @@ class _Model:
         }
         if wanted:
             self.graph.reshape(wanted)
+
+
+def _check_kind(path: Path, is_it: bool, kind: str) -> None:
+    if not is_it:
+        raise ModelRefused(
+            f"{path.name} is not {kind}: OpenVINO is given .xml, .onnx and .tflite files that are "
+            "what they are called; name the file so, or export the model again"
+        )
 
 
 def possible_accelerators(root: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from trimtab_agent.runtimes.base import ModelRefused, OutOfMemory, WorkerError
 
 FREE_MEMORY = "free memory on the device, or use a smaller model or batch"
 MAX_LENGTH = 400
+_ALLOW = "start its agent with --allow-code-in-models (TRIMTAB_ALLOW_CODE_IN_MODELS=1)"
 _REPEAT_PROBE = 24
 _FOLDER = re.compile(r"(?<![\w.:])/(?:[\w.@+-]+/)+")
 _RUNTIME_SOURCE = "/onnxruntime_src/"
@@ -33,6 +34,11 @@ def refusal(error: Exception, folder: Path, doing: str = "") -> WorkerError:
             f"out of memory ({reason or 'the interpreter says no more'}): {FREE_MEMORY}"
         )
     return ModelRefused(reason)
+
+
+def allow_it(instead: str) -> str:
+    """What to do about a model that is refused as code. ``instead``: what else than allow it."""
+    return f"where you trust it, {_ALLOW}, or {instead}"
 
 
 def _without_real_folder(match: re.Match[str]) -> str:

@@ -25,7 +25,7 @@ from trimtab_agent.runtimes.base import (
 )
 from trimtab_agent.runtimes.installed import installed_version, module_folder
 from trimtab_agent.runtimes.operators import OperatorProfile
-from trimtab_agent.runtimes.reasons import one_line, refusal
+from trimtab_agent.runtimes.reasons import allow_it, one_line, refusal
 from trimtab_agent.runtimes.torch_files import LoadedModule, load_module
 from trimtab_agent.runtimes.torch_profile import profile_module
 from trimtab_agent.runtimes.torch_tensors import only_tensors, to_numpy, to_torch
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 _CUDA_VERSION = re.compile(r"^cuda\s*(?::[^=]*)?=\s*['\"]", re.MULTILINE)
 _NO_CODE = (
     ".pt and .pt2 files can run any code when they are loaded, which this device does not allow: "
-    "where you trust them, start its agent with --allow-code-in-models "
-    "(TRIMTAB_ALLOW_CODE_IN_MODELS=1), or export the model to ONNX, TFLite or ExecuTorch"
+    + allow_it("export the model to ONNX, TFLite or ExecuTorch")
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab_agent.runtimes.base import ModelRefused, TensorSpec
+from trimtab_agent.runtimes.base import ModelRefused, TensorSpec, WorkerError
 from trimtab_agent.worker.conversion import to_tensor
 
 Array = NDArray[Any]
@@ -23,9 +22,25 @@ def read_arrays(path: Path) -> dict[str, Array]:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 raise ModelRefused("the inputs are one bare array: save them with numpy.savez")
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelRefused(f"the inputs are not a readable .npz: {error}") from error
+            arrays = {name: loaded[name] for name in loaded.files}
+    except (WorkerError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, zlib, header parsing: numpy raises what it meets
+        raise ModelRefused(f"the inputs are not a readable .npz: {_why(error)}") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy gives other members as their bytes
+            raise ModelRefused(f"the inputs are not a readable .npz: {name!r} in it is no array")
+    return arrays
+
+
+def _why(error: Exception) -> str:
+    """Without numpy's advice to load it all the same."""
+    if "pickle" in str(error):
+        return (
+            "it holds pickled objects, which can run code when they are read and are never loaded "
+            "here: save arrays of numbers with numpy.savez"
+        )
+    return str(error)
 
 
 def match_arrays(

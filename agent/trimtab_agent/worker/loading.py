@@ -53,12 +53,13 @@ def start_session(task: WorkerTask, channel: Channel) -> Started:
 
 
 def import_runtime(task: WorkerTask) -> tuple[Runtime, RuntimeInfo]:
-    """Raises RuntimeMissing with the reason where it cannot be used."""
+    """Raises RuntimeMissing where it cannot be used, ModelRefused for a file that is no data."""
     runtime = create_runtime(task.runtime)
     info = runtime.availability()
     if info.unavailable_reason:
         raise RuntimeMissing(info.unavailable_reason)
     runtime.import_library()
+    runtime.check_file(Path(task.model_path), task.allow_code_in_models)
     return runtime, info
 
 

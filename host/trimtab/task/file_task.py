@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.evaluation_file import read_evaluation, read_inputs
-from trimtab.external_data import external_data_locations
+from trimtab.external_data import external_data_files
 from trimtab.records import UserError
 from trimtab.task.model_inputs import ModelInput, model_inputs
 from trimtab.task.tensors import Arrays, first_samples
@@ -51,8 +51,8 @@ class FileTask:
 
     @property
     def weight_files(self) -> tuple[Path, ...]:
-        names = external_data_locations(self.path) if self.format == "onnx" else ()
-        return tuple(self.path.parent / name for name in names)
+        """Raises UserError where one is not beside the model."""
+        return external_data_files(self.path) if self.format == "onnx" else ()
 
     @property
     def data_files(self) -> dict[DataRole, Path]:
@@ -72,7 +72,8 @@ class FileTask:
 
     @cached_property
     def inputs(self) -> tuple[ModelInput, ...]:
-        """Raises UserError for a file that its runtime does not load."""
+        """Raises UserError for a file that its runtime does not load, or reads others elsewhere."""
+        _ = self.weight_files  # before a runtime follows where they lead
         return model_inputs(self.path, self.format)
 
     @property

@@ -40,6 +40,7 @@ def test_an_examination_measures_the_harness_and_names_every_matter(
     assert {"memory", "pinning", "throttling", "temperature", "power"} <= set(abilities)
     assert "ns median for a null runtime" in harness["harness"].seen
     assert "steps of" in harness["clock"].seen
+    assert harness["isolation"].outcome != "unknown"
     assert [finding.name for finding in found.disturbances] == [
         "other measurements",
         "background load",
