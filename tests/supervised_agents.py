@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from trimtab_protos.v1 import benchmark_pb2, benchmark_pb2_grpc
+from trimtab_protos.v1 import benchmark_pb2, benchmark_pb2_grpc, device_pb2, device_pb2_grpc
 
 _START_S = 90.0
 
@@ -77,6 +77,12 @@ class SupervisedAgent:
                 stub.GetJob(benchmark_pb2.GetJobRequest(job_id=job.job_id), timeout=20).job
                 for job in reversed(listed)
             ]
+
+    def status(self) -> Any:
+        """Who holds it, who waits, what it does."""
+        with grpc.insecure_channel(self.address) as channel:
+            stub: Any = device_pb2_grpc.DeviceServiceStub(channel)
+            return stub.GetDeviceStatus(device_pb2.GetDeviceStatusRequest(), timeout=20).status
 
     def finished_arms(self) -> list[str]:
         """Names of arms that were measured without a failure, as often as they were."""

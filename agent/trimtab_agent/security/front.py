@@ -17,6 +17,7 @@ from trimtab_agent.security.contexts import Whose, whose
 from trimtab_agent.security.identity import DeviceIdentity
 from trimtab_agent.security.peer import OPERATOR, VIEWER, Peer, forget, remember
 from trimtab_agent.security.places import PlaceLimits, Places
+from trimtab_agent.security.refusal_log import RefusalLog
 from trimtab_agent.security.refusals import why_refused
 from trimtab_agent.security.relay import TlsSocket, relay
 
@@ -44,6 +45,7 @@ class Front:
         self._listen = listen
         self._inner = inner
         self._places = Places(limits)
+        self._refusals = RefusalLog(_LOG)
         self._numbers = itertools.count()
         self._open: dict[asyncio.Task[None], Whose] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,6 +83,7 @@ class Front:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._socket is not None:
             self._socket.close()
+        self._refusals.tell_left_out()
 
     def _close_revoked(self, serials: frozenset[int]) -> None:
         for task, peer in self._open.items():
@@ -127,7 +130,7 @@ class Front:
             self._places.give_back(address)
 
     async def _let_in(self, outer: TlsSocket, address: str) -> Whose | None:
-        """None where it was refused, which is then in the log."""
+        """None where it was refused, which is then counted and in the log."""
         self._places.shaking_hands += 1
         try:
             certificate = await asyncio.wait_for(outer.handshake(), _HANDSHAKE_S)
@@ -148,7 +151,7 @@ class Front:
 
     def _refuse(self, address: str, why: str) -> None:
         self.refused += 1
-        _LOG.warning("refused %s: %s", address, why, extra={"peer": address})
+        self._refusals.tell(address, why)
 
     async def _lead(self, outer: TlsSocket, caller: Whose, address: str) -> None:
         task = asyncio.current_task()

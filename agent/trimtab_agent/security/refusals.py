@@ -1,4 +1,4 @@
-"""Why a connection was refused, in the agent's own words: one line in its log each."""
+"""Why a connection was refused, in the agent's own words, for its log."""
 
 from __future__ import annotations
 

@@ -13,11 +13,17 @@ from trimtab.campaign.choice import choose
 from trimtab.campaign.dispatching import rules_of
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
-from trimtab.campaign.session import local_agent_state, measure_into, select_devices
+from trimtab.campaign.session import (
+    local_agent_state,
+    measure_into,
+    select_devices,
+    select_one,
+)
 from trimtab.campaign.target_device import devices_of
 from trimtab.campaign.unfinished import check_same, plan_of, run_ledger
 from trimtab.campaign.up_to_date import Build, check_build, keep_build, now_ns
 from trimtab.campaign.watching import watched
+from trimtab.compress.device import TargetDevice
 from trimtab.export.variants import build_variants
 from trimtab.fleet.progress import OnProgress
 from trimtab.project import Project, changed, load_project
@@ -53,13 +59,14 @@ def build_project(
     name: str | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
     dispatch: Mapping[str, Any] = MappingProxyType({}),
+    devices: Sequence[str] = (),
 ) -> Built:
     """``name``: the folder's by default. ``changes`` replace settings of [measure], ``dispatch``
-    those of [dispatch].
+    those of [dispatch], ``devices`` the selectors of [devices].
 
     Raises UserError for anything wrong in the project or its task file.
     """
-    project = load_project(path)
+    project = load_project(path, devices)
     project = replace(
         project,
         measure=changed(project.measure, changes),
@@ -71,13 +78,16 @@ def build_project(
 
 
 def compress_project(
-    path: Path, say: Callable[[str], None], *, force: bool = False
+    path: Path, say: Callable[[str], None], *, force: bool = False, devices: Sequence[str] = ()
 ) -> tuple[Variant, ...]:
     """The variants alone: those of the last build where nothing that went into it changed.
 
+    ``devices``: selectors of the one device that passes measure on, in place of the project's.
     Raises UserError for anything wrong in the project or its task.
     """
-    project = load_project(path)
+    project = load_project(path, devices)
+    if devices:
+        select_one(devices, "compress measures on one device: name it")
     found = check_build(project, project.folder / BUILD_FOLDER)
     if found.variants is not None and not force:
         say(_nothing_to_do(found.variants))
@@ -96,13 +106,18 @@ def _build(
         task = _load_task(project)
         check_corruptions(task, project.robustness.corruptions)
         devices = devices_of(task, project.measure, project.devices, say)
+        asked: set[str] = set()
+
+        def find(selector: str) -> TargetDevice:
+            asked.add(selector)
+            return devices(selector)
+
         variants = tuple(
-            build_variants(
-                task, project.variants, folder, say, opset=project.opset, devices=devices
-            )
+            build_variants(task, project.variants, folder, say, opset=project.opset, devices=find)
         )
     given = task.files if isinstance(task, FileTask) else (task.path,)
-    warning = keep_build(Build(project, started_ns, seen, given, variants), folder)
+    build = Build(project, started_ns, seen, given, variants, own_device="" in asked)
+    warning = keep_build(build, folder)
     if warning:
         say(warning)
     return task, variants

@@ -16,7 +16,7 @@ from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.progress import OnProgress
 from trimtab.home import home
 from trimtab.logs import bound
-from trimtab.records import Result, Run
+from trimtab.records import Result, Run, UserError
 from trimtab.store import RunStore
 
 
@@ -34,6 +34,18 @@ def select_devices(selectors: Sequence[str]) -> tuple[InventoryDevice, ...]:
         return asyncio.run(ask_devices(devices, state))
 
     return home_inventory().select(selectors, ask)
+
+
+def select_one(selectors: Sequence[str], advice: str) -> InventoryDevice:
+    """For what can be done with one device only. ``advice``: what to do where several are meant.
+
+    Raises UserError, also where they mean several.
+    """
+    found = select_devices(selectors)
+    if len(found) != 1:
+        names = ", ".join(each.name for each in found)
+        raise UserError(f"{' '.join(selectors)} names {len(found)} devices, {names}", advice)
+    return found[0]
 
 
 def local_agent_state() -> Path:

@@ -13,7 +13,7 @@ from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign, measure_fleet
 from trimtab.campaign.layer_times import export_to_profile, times_of_layers
 from trimtab.campaign.plan import Candidate, Choices
-from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.campaign.session import local_agent_state, select_one
 from trimtab.compress.device import Devices, TargetDevice
 from trimtab.compress.passes import PassRejected
 from trimtab.fleet.inventory import InventoryDevice
@@ -162,15 +162,9 @@ def devices_of(
 
 def _one_device(selectors: Sequence[str]) -> InventoryDevice:
     try:
-        found = select_devices(selectors)
+        return select_one(selectors, "name the one to aim at")
     except UserError as error:
         raise PassRejected(f"{error.message}; {error.advice}") from error
-    if len(found) != 1:
-        names = ", ".join(each.name for each in found)
-        raise PassRejected(
-            f"{' '.join(selectors)} names {len(found)} devices, {names}: name the one to aim at"
-        )
-    return found[0]
 
 
 def _artifact(path: Path, model_format: str) -> Artifact:

@@ -62,13 +62,15 @@ def check_build(project: Project, build_folder: Path) -> Checked:
 
 @dataclass(frozen=True)
 class Build:
-    """One that was made, from ``started_ns`` of the wall clock on."""
+    """One that was made, from ``started_ns`` of the wall clock on. ``own_device``: the project's
+    own was asked for, which its recipe does not name."""
 
     project: Project
     started_ns: int
     seen: Seen
     given: tuple[Path, ...]
     variants: tuple[Variant, ...]
+    own_device: bool = False
 
 
 def now_ns() -> int:
@@ -106,6 +108,7 @@ def _record(build: Build, files: Iterable[Path]) -> dict[str, Any]:
     return {
         "schema": _SCHEMA,
         "recipe": _recipe(build.project),
+        "devices": list(build.project.devices) if build.own_device else None,
         "interpreter": interpreter(),
         "installed": installed(),
         "trimtab": own_code(),
@@ -122,6 +125,8 @@ def _changed(record: Mapping[str, Any], project: Project) -> str:
     """What is not as it was, in a few words; empty: everything is."""
     if record["recipe"] != _recipe(project):
         return f"{project.path.name}: the task or the variants changed"
+    if record.get("devices") not in (None, list(project.devices)):
+        return f"it was measured on {' '.join(record['devices'])}"
     if record["interpreter"] != interpreter():
         return f"built with {record['interpreter']}"
     if record["installed"] != installed():

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.campaign.session import local_agent_state, select_devices, select_one
 from trimtab.cli.devices_discover import discover_devices
 from trimtab.cli.devices_doctor import doctor
 from trimtab.cli.devices_list import list_devices
@@ -66,31 +66,32 @@ def add(name: str, address: str, labels: tuple[str, ...]) -> int:
 
 
 @devices.command()
-@click.argument("name")
-def remove(name: str) -> int:
-    """Forget the device NAME; its runs stay.
+@click.argument("selector")
+def remove(selector: str) -> int:
+    """Forget the device that SELECTOR names, one at a time; its runs stay.
 
     \b
     Example: trimtab devices remove pi5
     """
-    home_inventory().remove(name)
+    device = select_one((selector,), "remove takes one at a time: name it")
+    home_inventory().remove(device.name)
     return EXIT_DONE
 
 
 @devices.command()
-@click.argument("name")
+@click.argument("selector")
 @click.option("--battery-wh", type=float, help="What its battery holds, in watt-hours.")
 @click.option("--idle-w", type=float, help="Watts of the whole device with nothing to do.")
 @click.option("--busy-core-w", type=float, help="Watts that each busy processor core adds.")
 @click.option("--clear", is_flag=True, help="Forget what was given before.")
 def power(
-    name: str,
+    selector: str,
     battery_wh: float | None,
     idle_w: float | None,
     busy_core_w: float | None,
     clear: bool,
 ) -> int:
-    """Tell of NAME's battery, and of its power where it has no sensor.
+    """Tell of the battery of the devices that SELECTOR names, and of their power without a sensor.
 
     With a battery, results say how many hours it lasts and what a thousand inferences take of it.
     With watts idle and watts per busy core, energy and power are estimates, and are called so.
@@ -98,50 +99,51 @@ def power(
     \b
     Examples:
       trimtab devices power pi4 --idle-w 2.7 --busy-core-w 0.9
-      trimtab devices power phone --battery-wh 17.3
+      trimtab devices power label:kind=phone --battery-wh 17.3
     """
     if (idle_w is None) != (busy_core_w is None):
         message = "a power model is watts idle and watts per busy core"
         raise UserError(message, "give both --idle-w and --busy-core-w")
-    inventory = home_inventory()
-    (before,) = inventory.select([name])
-    known = DevicePower() if clear else before.power
-    model = (
-        known.model if idle_w is None or busy_core_w is None else PowerModel(idle_w, busy_core_w)
-    )
-    battery = known.battery_wh if battery_wh is None else battery_wh
-    device = inventory.set_power(name, DevicePower(battery, model))
-    click.echo(f"{device.name}: {_power_text(device.power)}", err=True)
+    given = None if idle_w is None or busy_core_w is None else PowerModel(idle_w, busy_core_w)
+    chosen, inventory = select_devices((selector,)), home_inventory()
+    for before in chosen:
+        known = DevicePower() if clear else before.power
+        battery = known.battery_wh if battery_wh is None else battery_wh
+        device = inventory.set_power(before.name, DevicePower(battery, given or known.model))
+        click.echo(f"{device.name}: {_power_text(device.power)}", err=True)
     return EXIT_DONE
 
 
 @devices.command()
-@click.argument("name")
+@click.argument("selector")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE|KEY-...")
-def label(name: str, changes: tuple[str, ...]) -> int:
-    """Change the labels of the device NAME: KEY=VALUE sets one, KEY- removes it.
+def label(selector: str, changes: tuple[str, ...]) -> int:
+    """Change the labels of the devices that SELECTOR names: KEY=VALUE sets one, KEY- removes it.
 
     \b
-    Example: trimtab devices label pi5 kind=pi5 room=lab old-
+    Examples:
+      trimtab devices label pi5 kind=pi5 room=lab old-
+      trimtab devices label name:pi* room=lab
     """
-    device = home_inventory().set_labels(name, changes)
-    labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
-    click.echo(f"{name}: {labels or 'no labels'}", err=True)
+    chosen, inventory = select_devices((selector,)), home_inventory()
+    # The local device has no labels: where it is one of several it is passed over.
+    for one in [each for each in chosen if not each.is_local] or chosen:
+        device = inventory.set_labels(one.name, changes)
+        labels = " ".join(f"{key}={value}" for key, value in device.labels.items())
+        click.echo(f"{device.name}: {labels or 'no labels'}", err=True)
     return EXIT_DONE
 
 
 @devices.command()
-@click.argument("name", default="local")
+@click.argument("selector", default="local")
 @_FORMAT
-def info(name: str, output: str) -> int:
+def info(selector: str, output: str) -> int:
     """What a device is, which runtimes and sensors it has, and why not the others.
 
     \b
     Example: trimtab devices info local
     """
-    (device, *others) = select_devices([name])
-    if others:
-        raise UserError(f"{name} selects {len(others) + 1} devices", "info is of one: name it")
+    device = select_one((selector,), "info is of one: name it")
     answer = asyncio.run(ask_device(device, local_agent_state()))
     if isinstance(answer, str):
         click.echo(f"error: {answer}", err=True)

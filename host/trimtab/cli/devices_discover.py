@@ -51,8 +51,7 @@ def discover_devices(seconds: float, adding: bool) -> int:
 def _place(inventory: Inventory, found: Found, adding: bool) -> str:
     for device in inventory.devices():
         if device.name == found.name:
-            reached = {f"{host}:{found.port}" for host in (*found.addresses, f"{found.name}.local")}
-            same = device.address.removeprefix("tls://") in reached
+            same = device.address.removeprefix("tls://") in found.places
             return "yes" if same else f"yes, at {device.address or 'this machine'}"
     if not adding:
         return f"no: trimtab devices add {found.name} {found.address}"

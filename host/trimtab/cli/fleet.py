@@ -151,20 +151,21 @@ def update() -> int:
 
 
 @fleet.command()
-@click.argument("selectors", nargs=-1)
+@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 def rotate(selectors: tuple[str, ...]) -> int:
-    """Give devices a new key and certificate, over the wire; all of them without SELECTORS.
+    """Give devices a new key and certificate, over the wire; all of them without SELECTOR.
 
     Needed seldom: what soon expires is renewed whenever this host connects.
 
     \b
     Example: trimtab fleet rotate label:kind=pi5
     """
+    from trimtab.campaign.session import select_devices
     from trimtab.fleet.identity.making import present_authority
     from trimtab.fleet.identity.visits import rotate_all
 
     present_authority()
-    devices = _tls_devices(home_inventory().select(selectors or ("all",)))
+    devices = _tls_devices(select_devices(selectors or ("all",)))
     failures = asyncio.run(rotate_all(devices))
     return _told(devices, failures, "has a new identity")
 

@@ -49,6 +49,14 @@ def report_option(command: Command) -> Command:
 
 
 def device_option(command: Command) -> Command:
+    return _device_option("local")(command)
+
+
+def project_device_option(command: Command) -> Command:
+    return _device_option("the project's [devices] select")(command)
+
+
+def _device_option(default: str) -> Callable[[Command], Command]:
     return click.option(
         "--device",
         "-d",
@@ -56,8 +64,8 @@ def device_option(command: Command) -> Command:
         multiple=True,
         metavar="SELECTOR",
         help="A name or pattern, label:KEY=VALUE, runtime:NAME, memory>=2GB, with and, or, not; "
-        "all; repeatable.  [default: local]",
-    )(command)
+        f"all; repeatable.  [default: {default}]",
+    )
 
 
 def measure_options(command: Command) -> Command:

@@ -31,6 +31,7 @@ from trimtab.cli.options import (
     measure_options,
     output_option,
     overridden,
+    project_device_option,
     report_option,
 )
 from trimtab.cli.progress import progress_display
@@ -45,6 +46,7 @@ _PROJECT = click.argument(
 
 @click.command()
 @_PROJECT
+@project_device_option
 @click.option("--resume", is_flag=True, help="Go on with this project's newest unfinished run.")
 @click.option("--run", "run_id", metavar="RUN", help="With --resume: that one instead.")
 @dispatch_options
@@ -54,6 +56,7 @@ _PROJECT = click.argument(
 @report_option
 def run(
     project: Path,
+    devices: tuple[str, ...],
     output: str,
     report: Path | None,
     resume: bool,
@@ -68,15 +71,19 @@ def run(
     \b
     Examples:
       trimtab run --report report.html
+      trimtab run --device 'label:kind=pi5 and memory>=4GB'
       trimtab run --policy normal --set runtimes=litert --set threads=1,2
       trimtab run --resume
     """
     path = _file(project)
     if run_id is not None and not resume:
         raise UserError("--run without --resume", "give both, or neither")
+    if devices and resume:
+        raise UserError("--device with --resume: a run goes on where it began", "leave one out")
     resumed = find_unfinished(path, run_id) if resume else None
     dispatch = take_dispatch(measure)
-    built = build_project(path, say, changes=overridden(measure), dispatch=dispatch)
+    changes = overridden(measure)
+    built = build_project(path, say, changes=changes, dispatch=dispatch, devices=devices)
     finished, set_aside = measure_built(built, resumed)
     print_run(finished, output)
     if report is not None:
@@ -87,17 +94,23 @@ def run(
 
 @click.command()
 @_PROJECT
+@project_device_option
 @click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
 @click.option("--force", is_flag=True, help="Build even where nothing changed.")
-def compress(project: Path, output: str, force: bool) -> int:
+def compress(project: Path, devices: tuple[str, ...], output: str, force: bool) -> int:
     """Make the project's variants only; where nothing changed since the last time, do nothing.
 
+    --device names the one device that passes and targets measure on, where the project asks for
+    that and does not name it there.
+
     \b
-    Example: trimtab compress
+    Examples:
+      trimtab compress
+      trimtab compress --device label:kind=pi5
     """
-    variants = compress_project(_file(project), say, force=force)
+    variants = compress_project(_file(project), say, force=force, devices=devices)
     if output == "json":
         rows = [_variant_row(variant) for variant in variants]
         print_json({"schema": "trimtab.variants/1", "variants": rows})

@@ -67,9 +67,18 @@ def _keys(steps: Sequence[ModelStep], fingerprint: str, context: ModelContext) -
             "settings": each.config.model_dump(mode="json"),
             "data": each.work.data_key(each.config, context),
             "seed": context.task.seed,
+            **_device(each, context),
         }
         keys.append(content_key(parts))
     return keys
+
+
+def _device(each: ModelStep, context: ModelContext) -> dict[str, str]:
+    """Measured on another device a model comes out otherwise. Raises PassRejected."""
+    selector = each.work.measures_on(each.config)
+    if selector is None or context.devices is None:
+        return {}
+    return {"device": context.devices(selector).name}
 
 
 def _fetch(cache: Cache, key: str, scratch: Path) -> Result | None:

@@ -25,8 +25,13 @@ class Found:
 
     @property
     def address(self) -> str:
-        host = self.addresses[0]
-        return f"tls://[{host}]:{self.port}" if ":" in host else f"tls://{host}:{self.port}"
+        return f"tls://{self.places[0]}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """As an inventory may have it: each address, and the name that mDNS resolves."""
+        hosts = [f"[{each}]" if ":" in each else each for each in self.addresses]
+        return tuple(f"{host}:{self.port}" for host in (*hosts, f"{self.name}.local"))
 
 
 async def discover(seconds: float, interfaces: tuple[str, ...] = ()) -> tuple[Found, ...]:

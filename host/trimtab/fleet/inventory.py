@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import tomli_w
-import tomllib
 
 from trimtab.fleet.address import check_address
-from trimtab.fleet.device_power import checked_power, power_entry, power_from
+from trimtab.fleet.device_power import checked_power
 from trimtab.fleet.inventory_device import LOCAL, LOCAL_DEVICE, InventoryDevice, parse_label
+from trimtab.fleet.inventory_file import NAME, read_inventory, write_inventory
 from trimtab.fleet.jobs import DeviceInfo
-from trimtab.fleet.selectors import Selector, parse_selector
+from trimtab.fleet.selectors import RESERVED, Selector, parse_selector
 from trimtab.home import home
 from trimtab.records import DevicePower, UserError
 
 __all__ = ["LOCAL", "LOCAL_DEVICE", "Inventory", "InventoryDevice", "home_inventory", "parse_label"]
 
 Ask = Callable[[Sequence[InventoryDevice]], Mapping[str, DeviceInfo | str]]
-_ENTRY = re.compile(r"\s*\[\[\s*device\s*\]\]")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def home_inventory() -> Inventory:
@@ -35,7 +28,7 @@ def home_inventory() -> Inventory:
 class Inventory:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._devices = _read(path)
+        self._devices = read_inventory(path)
 
     def devices(self) -> tuple[InventoryDevice, ...]:
         """The local device first, then the others in the order they were added."""
@@ -44,10 +37,11 @@ class Inventory:
 
     def add(self, name: str, address: str, labels: Mapping[str, str]) -> InventoryDevice:
         """Raises UserError where the name is taken or malformed, or the address is not allowed."""
-        if not _NAME.fullmatch(name) or name == LOCAL:
+        if not NAME.fullmatch(name) or name in (LOCAL, *RESERVED):
             raise UserError(
                 f"not a name for a device: {name!r}",
-                "letters, digits, dots, dashes, at most 64; `local` is this machine",
+                "letters, digits, dots, dashes, at most 64; `local` is this machine, and "
+                f"{', '.join(RESERVED)} are words of selectors",
             )
         if name in self._devices:
             raise UserError(f"there is a device {name} already", f"trimtab devices remove {name}")
@@ -128,73 +122,7 @@ class Inventory:
         return f"known devices: {names}; add one with `trimtab devices add NAME ADDRESS`"
 
     def _write(self) -> None:
-        content = {"device": [_entry(device) for device in self._devices.values()]}
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            tomli_w.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
-
-
-def _read(path: Path) -> dict[str, InventoryDevice]:
-    """Raises UserError with the file and, for what is no inventory, the line."""
-    if not path.exists():
-        return {}
-    mend = "mend or delete the file"
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}", mend) from error
-    entries = content.get("device", [])
-    unknown = sorted(set(content) - {"device"})
-    if unknown or not isinstance(entries, list):
-        what = f"{unknown[0]!r} is none of its keys" if unknown else "device is no list of tables"
-        raise UserError(f"{path}: {what}", "each device is a table [[device]]")
-    devices: dict[str, InventoryDevice] = {}
-    for number, entry in enumerate(entries):
-        try:
-            device = _device(entry)
-            if device.name in devices:
-                raise ValueError(f"there are two devices {device.name}")
-        except (UserError, KeyError, TypeError, ValueError) as error:
-            where = f"{path}:{_line_of_entry(text, number)}"
-            advice = error.advice if isinstance(error, UserError) else mend
-            raise UserError(
-                f"{where}: this device cannot be used: {_why(error)}", advice
-            ) from error
-        devices[device.name] = device
-    return devices
-
-
-def _line_of_entry(text: str, number: int) -> int:
-    """Of the device's ``[[device]]``, from 1; 1 where they are written in another way."""
-    starts = [at for at, line in enumerate(text.splitlines(), 1) if _ENTRY.match(line)]
-    return starts[number] if number < len(starts) else 1
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, UserError):
-        return error.message
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _device(entry: Mapping[str, Any]) -> InventoryDevice:
-    """Only the local device has no address. Raises UserError, KeyError, TypeError or ValueError."""
-    name, labels = entry["name"], entry.get("labels", {})
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes, at most 64")
-    if not isinstance(labels, dict) or not all(isinstance(each, str) for each in labels.values()):
-        raise ValueError('labels are texts: labels = { kind = "pi5" }')
-    address = "" if name == LOCAL else check_address(entry["address"])
-    return InventoryDevice(name, address, labels, power_from(entry))
-
-
-def _entry(device: InventoryDevice) -> dict[str, Any]:
-    address = {} if device.is_local else {"address": device.address}
-    labels = {"labels": dict(device.labels)} if device.labels or not device.is_local else {}
-    return {"name": device.name, **address, **labels, **power_entry(device.power)}
+        write_inventory(self._path, tuple(self._devices.values()))
 
 
 def _matches(

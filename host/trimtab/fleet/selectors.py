@@ -31,6 +31,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+RESERVED = ("all", "and", "or", "not")
 _FORMS = "write a name, label:KEY=VALUE, runtime:NAME, memory>=2GB, with and, or, not, ( )"
 _Test = Callable[[InventoryDevice, DeviceInfo | None], bool]
 

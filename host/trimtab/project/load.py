@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,13 +23,17 @@ _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _T = TypeVar("_T")
 
 
-def load_project(path: Path) -> Project:
-    """``path`` is the file, or the folder it stands in. Raises UserError."""
+def load_project(path: Path, devices: Sequence[str] = ()) -> Project:
+    """``path`` is the file, or the folder it stands in. ``devices``: selectors that replace
+    [devices] select.
+
+    Raises UserError.
+    """
     file = path / PROJECT_FILE if path.is_dir() else path
     text = _read(file)
     document = _parse(file, text)
     try:
-        return _checked(file, document)
+        return _checked(file, document, devices)
     except Problem as problem:
         raise _located(file, text, problem) from problem
 
@@ -62,19 +66,20 @@ def _located(file: Path, text: str, problem: Problem) -> UserError:
     return UserError(f"{file}:{line}: {problem}", "correct that line")
 
 
-def _checked(file: Path, document: dict[str, Any]) -> Project:
+def _checked(file: Path, document: dict[str, Any], devices: Sequence[str]) -> Project:
     try:
         tables = ProjectTables.model_validate(document)
     except ValidationError as error:
         raise problems(error, ProjectTables)[0] from error
     _within(("measure",), lambda: check_measure(tables.measure))
     source = _within(("task",), lambda: task_source(file.parent, tables.task))
+    selected = tuple(devices) or tables.devices.select
     return Project(
         path=file,
         source=source,
         seed=tables.task.seed,
-        variants=variant_plans(tables.variant, source.default_formats, tables.devices.select),
-        devices=tables.devices.select,
+        variants=variant_plans(tables.variant, source.default_formats, selected),
+        devices=selected,
         measure=tables.measure,
         dispatch=tables.dispatch,
         requirements=_within(("require",), lambda: requirements(tables.require)),

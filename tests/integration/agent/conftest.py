@@ -10,6 +10,8 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import status_pb2
+from trimtab.fleet.identity.authority import Authority, open_authority
+from trimtab.fleet.identity.folder import FleetFolder
 from trimtab_protos.digest import digest_bytes
 from trimtab_protos.errors import DETAILS_KEY, TrimtabError, status_to_error
 from trimtab_protos.v1 import (
@@ -100,6 +102,22 @@ def connect() -> Iterator[Callable[[str], AgentClient]]:
 def client(start_agent: Any, connect: Callable[[str], AgentClient]) -> AgentClient:
     """Connected to a fresh agent."""
     return connect(start_agent().address)
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """Of a fleet whose host this is."""
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
+    return open_authority(FleetFolder(tmp_path / "home" / "fleet"))
+
+
+@pytest.fixture
+def pi5_identity(authority: Authority, tmp_path: Path) -> str:
+    """The file for an agent that is to be called pi5 in that fleet."""
+    bundle = tmp_path / "pi5.identity"
+    bundle.touch(0o600)
+    bundle.write_bytes(authority.issue("device", "pi5").pem())
+    return str(bundle)
 
 
 @pytest.fixture

@@ -147,6 +147,34 @@ async def test_an_unfinished_job_is_ended_by_the_next_agent(tmp_path: Path) -> N
     assert store.by_request("r") is again
 
 
+@pytest.mark.parametrize("damage", ["torn", "flipped", "garbage"])
+async def test_a_job_whose_journal_was_damaged_goes_as_far_as_it_is_whole(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = make_store(tmp_path).create("r", SPEC)
+    for kind in KINDS[:-1]:
+        await log.record(kind)
+    journal = log.folder / "events.jsonl"
+    whole = journal.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    left = {"torn": len(lines) - 1, "flipped": 3, "garbage": len(lines)}[damage]
+    flipped = bytearray(whole)
+    flipped[len(b"".join(lines[:3])) + 20] ^= 4
+    journal.write_bytes(
+        {"torn": whole[:-5], "flipped": bytes(flipped), "garbage": whole + b"\0" * 99}[damage]
+    )
+
+    reopened = make_store(tmp_path)
+    assert f"bytes after record {left}, which are torn or damaged" in caplog.text
+    await reopened.recover()
+    (job,) = reopened
+    events = [event async for event in job.follow(0)]
+    assert [event.kind for event in events[:left]] == list(KINDS[:left])
+    assert [event.sequence for event in events] == list(range(1, left + 2))
+    assert isinstance(events[-1].kind, JobFinished)
+    assert events[-1].kind.failure == STOPPED
+
+
 async def test_acknowledged_jobs_go_first_and_take_their_outputs_along(tmp_path: Path) -> None:
     artifacts = ArtifactStore(tmp_path / "a")
     (tmp_path / "out").write_text("outputs")

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from trimtab.compress.checkpoints import Checkpoints
 from trimtab.compress.device import Devices
-from trimtab.external_data import external_data_locations
+from trimtab.external_data import external_data_files
 from trimtab.task import Task, TaskData
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ class ModelFile:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The file, and the external data of an ONNX model."""
-        names = external_data_locations(self.path) if self.format == "onnx" else ()
-        return (self.path, *(self.path.parent / name for name in names))
+        """The file, and the external data of an ONNX model; UserError where it lies elsewhere."""
+        return (self.path, *(external_data_files(self.path) if self.format == "onnx" else ()))
 
 
 @dataclass(frozen=True)
@@ -157,6 +156,11 @@ class ModelPass(Pass[ConfigT]):
     def data_key(self, config: ConfigT, context: ModelContext) -> str:
         """A digest of the task's data that the result depends on; empty: on none."""
         return ""
+
+    def measures_on(self, config: ConfigT) -> str | None:
+        """The selector of the device that the result depends on, "" for the project's own; None: on
+        none."""
+        return None
 
     @abstractmethod
     def apply(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from types import SimpleNamespace
 
@@ -12,11 +13,13 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from trimtab_agent.security.interceptor import check_role
 from trimtab_agent.security.peer import NOBODY, OWNER, Peer, forget, peer_of, remember
+from trimtab_agent.security.refusal_log import RefusalLog
 from trimtab_agent.security.roles import ROLE_OF_METHOD, may, role_needed
 from trimtab_protos.errors import IdentityRefused, RoleInsufficient
 
 _SUBMIT = "/trimtab.v1.BenchmarkService/SubmitJob"
 _INFO = "/trimtab.v1.DeviceService/GetDeviceInfo"
+_LOG = RefusalLog(logging.getLogger(__name__))
 
 
 def _methods() -> set[str]:
@@ -64,19 +67,19 @@ def test_the_peer_is_found_by_the_path_that_its_connection_is_bound_to() -> None
     remember("/run/x/p1", ann)
     assert peer_of(_context("unix:/run/x/p1")) == ann
     with pytest.raises(RoleInsufficient, match="ann is a viewer") as refused:
-        check_role(_context("unix:/run/x/p1"), _SUBMIT)
+        check_role(_context("unix:/run/x/p1"), _SUBMIT, _LOG)
     assert refused.value.metadata == {"role": "viewer", "needed": "operator"}
-    check_role(_context("unix:/run/x/p1"), _INFO)
+    check_role(_context("unix:/run/x/p1"), _INFO, _LOG)
     forget("/run/x/p1")
 
 
 def test_a_connection_that_ended_is_not_taken_for_the_owners() -> None:
     assert peer_of(_context("unix:/run/x/p2")) == NOBODY
     with pytest.raises(IdentityRefused):
-        check_role(_context("unix:/run/x/p2"), _INFO)
+        check_role(_context("unix:/run/x/p2"), _INFO, _LOG)
 
 
 @pytest.mark.parametrize("peer", ["unix:", "ipv4:127.0.0.1:5000", "ipv6:[::1]:5000"])
 def test_a_unix_socket_and_loopback_are_the_owners(peer: str) -> None:
     assert peer_of(_context(peer)) == OWNER
-    check_role(_context(peer), _SUBMIT)
+    check_role(_context(peer), _SUBMIT, _LOG)

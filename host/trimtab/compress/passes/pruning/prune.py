@@ -138,6 +138,9 @@ class PrunePass(ModelPass[PruneConfig]):
             digests.append(loss_digest(task))
         return " ".join(digests)
 
+    def measures_on(self, config: PruneConfig) -> str | None:
+        return (config.device or "") if config.amounts == "profile" else None
+
     def rejects(self, model: nn.Module, config: PruneConfig) -> str | None:
         if not cannot_train(model, config):
             return None
