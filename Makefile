@@ -46,18 +46,18 @@ environments: $(AGENT_STAMP) $(TFLITE_STAMP)
 demo: $(STAMP)
 	$(BIN)/trimtab demo --out demo-out
 
-# Unit tests side by side; whatever measures needs the machine to itself.
-UNIT := tests/unit tests/boundaries tests/contract
-MEASURING := tests/integration tests/system tests/fuzz
+# Side by side, a thread each, the longest first; whatever measures needs the machine to itself.
+TESTS := tests/system tests/integration tests/fuzz tests/unit tests/contract tests/boundaries
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
 
 test: $(STAMP) $(AGENT_STAMP)
-	$(BIN)/python -m pytest -m 'not slow and not soak' -n 2 --dist loadfile $(UNIT)
-	$(BIN)/python -m pytest -m 'not slow and not soak' $(MEASURING)
+	$(SIDE_BY_SIDE) -m 'not alone and not slow and not soak'
+	$(BIN)/python -m pytest $(TESTS) -m 'alone and not slow and not soak'
 
 # What `make test` leaves out: the long ways of measuring, each with real devices and runtimes.
 test-slow: $(STAMP) $(AGENT_STAMP) $(TFLITE_STAMP)
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(UNIT)
-	$(BIN)/python -m pytest -m slow $(MEASURING)
+	$(SIDE_BY_SIDE) -m 'slow and not alone'
+	$(BIN)/python -m pytest $(TESTS) -m 'slow and alone'
 
 # A real kernel's sensors in an emulator, some ten minutes; skips with the reason where it cannot.
 test-devices: $(STAMP)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 SHORT = ("--repeats", 2, "--min-duration", "50ms")

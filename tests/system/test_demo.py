@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 VARIANTS = {"float", "fp16", "int8-dynamic", "int8-static"}
 

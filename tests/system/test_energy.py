@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from played_board import BUSY_CORE_W, IDLE_W, PlayedBoard, played_board
 
+pytestmark = pytest.mark.alone
+
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 2, "--min-duration", "600ms", "--format", "json")
 

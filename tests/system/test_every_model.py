@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 RUNTIMES = {"onnx": "onnxruntime", "tflite": "litert"}
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from trimtab.compress.quiet import quiet
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 1, "--min-duration", "20ms", "--min-samples", 10, "--format", "json")

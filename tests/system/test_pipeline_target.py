@@ -8,6 +8,8 @@ from trimtab.campaign.project_run import compress_project
 from trimtab.records import Variant
 from trimtab_protos.errors import Failure
 
+pytestmark = pytest.mark.alone
+
 # 8x8 digits, upsampled: a network slow enough that its latency is more than a call's overhead.
 TASK = """
 import torch

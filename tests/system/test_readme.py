@@ -102,6 +102,7 @@ def test_support_is_asked_as_shown(here: Path) -> None:
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+@pytest.mark.alone
 def test_a_project_is_started_and_decided_as_shown(here: Path) -> None:
     init, init_for_a_file = of_program("trimtab init")
     (compress,) = of_program("trimtab compress")

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 1, "--min-duration", "20ms", "--format", "json")

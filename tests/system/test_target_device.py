@@ -15,7 +15,7 @@ from trimtab.compress.passes.pruning.amounts import AmountRequest, layer_amounts
 from trimtab.project import MeasureSettings
 from trimtab.task import load_task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 # By far the most of the time is in "wide"; its weights are as many as those of "narrow".
 TASK = """

@@ -17,6 +17,7 @@ StartAgent = Callable[..., Any]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(
         not INSTALLED,
         reason="no tflite-runtime in .venv-tflite: `make test-slow` puts it there (Python 3.11)",

@@ -16,7 +16,7 @@ import pytest
 from trimtab_protos.errors import status_to_failure
 from trimtab_protos.v1 import benchmark_pb2
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 PASSED = benchmark_pb2.ValidityCheck.OUTCOME_PASSED
 FAILED = benchmark_pb2.ValidityCheck.OUTCOME_FAILED

@@ -15,6 +15,8 @@ import pytest
 from trimtab_protos.errors import status_to_failure
 from trimtab_protos.v1 import benchmark_pb2
 
+pytestmark = pytest.mark.alone
+
 Job = benchmark_pb2.Job
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
 

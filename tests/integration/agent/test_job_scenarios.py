@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from trimtab_protos.v1 import benchmark_pb2
 
+pytestmark = pytest.mark.alone
+
 
 def check(result: Any, name: str) -> Any:
     (found,) = [each for each in result.checks if each.name == name]

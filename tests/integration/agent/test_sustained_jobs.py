@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from trimtab_protos.v1 import benchmark_pb2
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 FAILED = benchmark_pb2.ValidityCheck.OUTCOME_FAILED
 PASSED = benchmark_pb2.ValidityCheck.OUTCOME_PASSED

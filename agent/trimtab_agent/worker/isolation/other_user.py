@@ -54,12 +54,12 @@ def other_user(folder: Path) -> OtherUser:
     of_user = {each.gr_gid for each in grp.getgrall() if entry.pw_name in each.gr_mem}
     groups = tuple(sorted(of_nodes | of_user))
     user = OtherUser(entry.pw_name, entry.pw_uid, entry.pw_gid, groups)
+    _require_python(user)
     if (barred := first_barred(folder, user)) is not None:
         raise Missing(
             f"{user.name} cannot pass {barred}: give the agent a --state that all may pass, such "
             "as /var/lib/trimtab-agent"
         )
-    _require_python(user)
     return user
 
 
