@@ -189,6 +189,7 @@ def test_resnet8_scores_what_a_bare_interpreter_scores(trimtab: Trimtab, shared_
     assert scores == [bare_accuracy(model, evaluation) for model in models]
 
 
+@pytest.mark.slow
 def test_float_and_int8_resnet8_agree_within_half_a_point(
     trimtab: Trimtab, shared_data: Path
 ) -> None:

@@ -155,6 +155,7 @@ def test_an_unknown_run_is_one_line(demo: Demo) -> None:
     assert "Traceback" not in shown.stderr
 
 
+@pytest.mark.slow
 def test_a_project_from_the_same_seed_has_the_same_variants(demo: Demo) -> None:
     assert demo.trimtab("init", "project").returncode == 0
     made = demo.trimtab("compress", "project", "--format", "json")

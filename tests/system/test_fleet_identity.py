@@ -15,6 +15,9 @@ def test_a_device_gets_its_identity_and_is_reached_by_name(
     assert "trimtab-agent serve --identity pi5.identity --listen 0.0.0.0:7433" in made.stderr
     agent = start_agent("--identity", str(tmp_path / "pi5.identity"), listen="127.0.0.1:0")
 
+    clear = trimtab("devices", "add", "clear", agent.address)
+    assert f"is reached at tls://{agent.address}" in clear.stderr, clear.stderr
+    trimtab("devices", "remove", "clear")
     added = trimtab("devices", "add", "pi5", f"tls://{agent.address}")
     assert "added pi5: " in added.stderr, added.stderr
     rotated = trimtab("fleet", "rotate")

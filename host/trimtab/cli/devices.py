@@ -17,6 +17,7 @@ from trimtab.cli.devices_list import list_devices
 from trimtab.cli.devices_top import top
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console
+from trimtab.fleet.address import tls_place
 from trimtab.fleet.ask import ask_device
 from trimtab.fleet.inventory import home_inventory, parse_label
 from trimtab.fleet.jobs import DeviceInfo
@@ -25,6 +26,9 @@ from trimtab.records import DevicePower, PowerModel, UserError
 _FORMAT = click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
+
+
+_HUNG_UP = "Socket closed"
 
 
 @click.group()
@@ -59,10 +63,18 @@ def add(name: str, address: str, labels: tuple[str, ...]) -> int:
     device = home_inventory().add(name, address, dict(parse_label(label) for label in labels))
     answer = asyncio.run(ask_device(device, local_agent_state()))
     if isinstance(answer, str):
-        click.echo(f"added {name}; but {answer}", err=True)
+        advice = _perhaps_with_tls(device.address, answer)
+        click.echo(f"added {name}; but {answer}{advice}", err=True)
     else:
         click.echo(f"added {name}: {answer.description}", err=True)
     return EXIT_DONE
+
+
+def _perhaps_with_tls(address: str, answer: str) -> str:
+    """An agent with an identity hangs up on whoever speaks in the clear."""
+    if _HUNG_UP not in answer or address.startswith("unix:") or tls_place(address):
+        return ""
+    return f"; an agent with an identity is reached at tls://{address}"
 
 
 @devices.command()

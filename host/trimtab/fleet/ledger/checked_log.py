@@ -16,7 +16,7 @@ Record = dict[str, Any]
 
 
 class CheckedLog:
-    """``durable``: a record is on the disk when :meth:`append` returns."""
+    """``durable``: records are synced to the disk, but those that need not be."""
 
     def __init__(self, path: Path, *, durable: bool) -> None:
         """Raises OSError where the file cannot be read or written."""
@@ -26,15 +26,18 @@ class CheckedLog:
         if path.stat().st_size > good_bytes:
             self._file.truncate(good_bytes)
 
-    def append(self, record: Record) -> None:
-        """Raises OSError where the disk is full; nothing of the record is kept then."""
+    def append(self, record: Record, *, synced: bool = True) -> None:
+        """In the system's hands on return, which outlives this process; ``synced``: on the disk.
+
+        Raises OSError where the disk is full; nothing of the record is kept then.
+        """
         text = json.dumps(record, separators=(",", ":")).encode()
         line = b"%08x %s\n" % (zlib.crc32(text), text)
         end = self._file.seek(0, os.SEEK_END)
         try:
             if self._file.write(line) != len(line):
                 raise OSError(28, os.strerror(28))  # ENOSPC: a part of it fitted
-            if self._durable:
+            if self._durable and synced:
                 os.fsync(self._file.fileno())
         except OSError:
             self._file.truncate(end)

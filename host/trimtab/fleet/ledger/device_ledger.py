@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 Record = dict[str, Any]
+
+
+class Write(Protocol):
+    def __call__(self, record: Record, *, synced: bool) -> None: ...
 
 
 @dataclass
@@ -33,14 +37,16 @@ class Submission:
 
 @dataclass
 class DeviceLedger:
-    """Every ``note_`` is on the disk when it returns. Raises OSError where the disk is full.
+    """Every ``note_`` outlives this process when it returns, and all but two the system.
+
+    Raises OSError where the disk is full.
 
     ``set_aside``: why something of the device was left undone by this process.
     """
 
     device: str
     folder: Path
-    write: Callable[[Record], None]
+    write: Write
     device_id: str = ""
     submissions: dict[str, Submission] = field(default_factory=dict)
     set_aside: str = ""
@@ -52,13 +58,15 @@ class DeviceLedger:
         self._note("asked", request_id=request_id, arms=list(arms))
 
     def note_job(self, request_id: str, job_id: str) -> None:
-        self._note("job", request_id=request_id, job_id=job_id)
+        """Not synced: who lost it asks again under the same request, which is the same job."""
+        self._note("job", synced=False, request_id=request_id, job_id=job_id)
 
     def note_collected(self, request_id: str, arms: Iterable[str]) -> None:
         self._note("collected", request_id=request_id, arms=sorted(arms))
 
     def note_acknowledged(self, request_id: str) -> None:
-        self._note("acknowledged", request_id=request_id)
+        """Not synced: a job may be acknowledged twice."""
+        self._note("acknowledged", synced=False, request_id=request_id)
 
     def note_lost(self, request_id: str, reason: str) -> None:
         self._note("lost", request_id=request_id, reason=reason)
@@ -69,9 +77,9 @@ class DeviceLedger:
     def output_path(self, sha256: str, suffix: str) -> Path:
         return self.folder / "outputs" / f"{sha256}{suffix}"
 
-    def _note(self, kind: str, **fields: Any) -> None:
+    def _note(self, kind: str, *, synced: bool = True, **fields: Any) -> None:
         record = {"kind": kind, "device": self.device, **fields}
-        self.write(record)
+        self.write(record, synced=synced)
         self.take(record)
 
     def take(self, record: Record) -> None:

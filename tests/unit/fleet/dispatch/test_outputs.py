@@ -41,7 +41,7 @@ def collector(profile: Digest | None, unavailable: dict[str, str]) -> JobCollect
 
 def ledger(tmp_path: Path) -> DeviceLedger:
     (tmp_path / "outputs").mkdir()
-    return DeviceLedger("pi5", tmp_path, lambda record: None)
+    return DeviceLedger("pi5", tmp_path, lambda record, *, synced: None)
 
 
 async def test_a_device_without_a_document_leaves_its_reason(tmp_path: Path) -> None:

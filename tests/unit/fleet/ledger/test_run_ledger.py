@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,36 @@ def test_a_process_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
         RunLedger(tmp_path)
     ledger.discard()
     assert not tmp_path.exists()
+
+
+def test_a_job_costs_two_syncs_and_what_is_not_synced_may_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losing who has the job, or that it was acknowledged, costs a question and no measuring."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def count(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr("trimtab.fleet.ledger.checked_log.os.fsync", count)
+    ledger = RunLedger(tmp_path / "run")
+    device = ledger.device("pi5")
+    device.note_asked("r1", ["a"])
+    device.note_job("r1", "job-1")
+    device.note_collected("r1", ["a"])
+    device.note_acknowledged("r1")
+    ledger.close()
+    assert len(synced) == 2
+
+    log = tmp_path / "run" / "ledger.jsonl"
+    for size, job_id, is_open in ((synced[0], "", True), (synced[1], "job-1", False)):
+        whole = log.read_bytes()
+        log.write_bytes(whole[:size])  # as after a loss of power
+        again = RunLedger(tmp_path / "run")
+        submission = again.device("pi5").submissions["r1"]
+        again.close()
+        assert (submission.job_id, submission.is_open) == (job_id, is_open)
+        assert not submission.acknowledged
+        log.write_bytes(whole)
