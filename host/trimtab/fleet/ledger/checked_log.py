@@ -64,6 +64,15 @@ def read_records(path: Path) -> tuple[list[Record], int]:
     return records, end
 
 
+def first_record(path: Path) -> Record | None:
+    """Without reading the rest; None where there is none that checks."""
+    try:
+        with path.open("rb") as file:
+            return _decode(file.readline())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def _decode(line: bytes) -> Record:
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or int(checksum, 16) != zlib.crc32(text):

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from trimtab.fleet.ledger.checked_log import CheckedLog, read_records
+from trimtab.fleet.ledger.checked_log import CheckedLog, first_record
 from trimtab.fleet.ledger.device_ledger import DeviceLedger
 from trimtab.records import UserError
 
@@ -78,8 +78,8 @@ class RunLedger:
 
 def read_plan(folder: Path) -> dict[str, Any]:
     """Without opening it for writing; {} where there is none."""
-    records, _ = read_records(folder / _LOG)
-    return next((record["plan"] for record in records if record["kind"] == "plan"), {})
+    record = first_record(folder / _LOG)
+    return {} if record is None or record["kind"] != "plan" else dict(record["plan"])
 
 
 def _locked(path: Path) -> int:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from trimtab.fleet.ledger.checked_log import CheckedLog, Record, read_records
+from trimtab.fleet.ledger.checked_log import CheckedLog, Record, first_record, read_records
 
 RECORDS: list[Record] = [{"kind": "plan", "n": 1}, {"kind": "job", "text": "é\n"}, {"kind": "done"}]
 
@@ -31,6 +31,7 @@ def test_every_cut_keeps_exactly_the_whole_records(tmp_path: Path) -> None:
         expected = RECORDS[: sum(end <= size for end in ends)]
 
         assert read_records(path)[0] == expected
+        assert first_record(path) == (expected[0] if expected else None)
 
 
 def test_a_torn_tail_is_cut_off_before_more_is_appended(tmp_path: Path) -> None:
