@@ -22,6 +22,7 @@ from trimtab_protos.errors import CATALOGUE, DETAILS_KEY, status_to_error
 from trimtab_protos.v1 import artifact_pb2, artifact_pb2_grpc, benchmark_pb2, benchmark_pb2_grpc
 
 ANSWER_S = 10.0
+_REPLACED_S = 0.5
 # Those that go on until the caller has enough.
 _ENDLESS = {"WatchJob": 0.2, "WatchTelemetry": 0.05}
 _SLOW = {"Examine": 60.0}
@@ -102,7 +103,8 @@ class Target:
         return outcome
 
     def check_alive(self, attempts: int = 1) -> None:
-        """``attempts``: above 1 where gRPC's own server may have been replaced meanwhile."""
+        """``attempts``: above 1 where gRPC's own server may be replaced just now, which takes a
+        while on a busy machine; until then the broken one cancels what it is asked."""
         assert self._process.status() != psutil.STATUS_ZOMBIE, self.log_tail()
         request = health_pb2.HealthCheckRequest()
         for left in reversed(range(attempts)):
@@ -111,6 +113,7 @@ class Target:
             except grpc.RpcError:
                 if not left:
                     raise
+                time.sleep(_REPLACED_S)
                 continue
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
             return

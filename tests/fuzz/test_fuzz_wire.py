@@ -75,7 +75,7 @@ def throw_many(target: Target, count: int, seed: int, each: Callable[[int], None
         data = mutated_exchange(random, path, messages)
         throw(target.address, data)
         try:
-            target.check_alive(attempts=3)
+            target.check_alive(attempts=6)
         except Exception as error:
             error.add_note(target.log_tail())
             error.add_note(f"after TRIMTAB_FUZZ_SEED={seed}, number {number}: {data[:400]!r}")
@@ -141,7 +141,7 @@ def test_a_path_that_is_no_text_costs_a_connection_and_no_job(
     for _ in range(3):
         wait_until(lambda: listens(target.address), 20)  # a moment passes until it is made anew
         throw(target.address, data)
-        target.check_alive(attempts=3)
+        target.check_alive(attempts=6)
     assert target.end_of(job_id).state == benchmark_pb2.Job.STATE_SUCCEEDED
     assert "is made anew" in target.log_tail()
 

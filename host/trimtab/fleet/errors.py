@@ -27,7 +27,12 @@ from trimtab_protos.errors import (
 )
 
 NO_ROOM = (ArtifactTooLarge, StoreFull)
-_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+# CANCELLED: by the agent, whose server ends or is made anew.
+_GONE = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+)
 
 
 class DeviceUnreachable(Exception):
