@@ -5,8 +5,8 @@ from __future__ import annotations
 import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
-from trimtab.fleet.errors import DeviceUnreachable, NotServed, translated
-from trimtab_protos.errors import InternalError
+from trimtab.fleet.errors import DeviceUnreachable, translated
+from trimtab_protos.errors import InternalError, NotServed
 
 
 @pytest.mark.parametrize(
