@@ -48,7 +48,7 @@ demo: $(STAMP)
 
 # Side by side, a thread each, the longest first; whatever measures needs the machine to itself.
 TESTS := tests/system tests/integration tests/fuzz tests/unit tests/contract tests/boundaries
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test: $(STAMP) $(AGENT_STAMP)
 	$(SIDE_BY_SIDE) -m 'not alone and not slow and not soak'
