@@ -81,7 +81,7 @@ bench: $(STAMP) $(BENCH_STAMP)
 	@status=0; for name in null_runtime harness_overhead probe_cost push_throughput isolation_cost rivals; do \
 		$(BIN)/python benchmarks/$$name.py || status=1; done; exit $$status
 
-# 10 to 200 agents on this machine, 5 jobs each: some 25 minutes, and 12 GB of memory.
+# 10 to 200 agents on this machine, 5 jobs each: some 18 minutes, and 12 GB of memory.
 # TRIMTAB_BENCH_FILE=fleet.jsonl: go on where it was broken off.
 bench-fleet: $(STAMP)
 	$(BIN)/python benchmarks/fleet_scale.py

@@ -246,6 +246,7 @@ def test_an_evaluation_set_of_the_wrong_shape_costs_only_the_accuracy(
     assert "shape" in result["metrics"]["accuracy"]["reason"]
 
 
+@pytest.mark.slow
 def test_csv_and_markdown_hold_one_row_a_result(trimtab: Trimtab, shared_data: Path) -> None:
     model = shared_data / "models" / "mnist.onnx"
 

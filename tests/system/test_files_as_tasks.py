@@ -24,6 +24,7 @@ def project(tmp_path: Path, shared_data: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_documents_project_is_made_and_then_up_to_date(trimtab: Trimtab, project: Path) -> None:
     first = trimtab("compress", "--format", "json")
     assert first.returncode == 0, first.stderr

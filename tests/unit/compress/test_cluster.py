@@ -80,6 +80,7 @@ def test_each_layer_has_its_values_and_biases_keep_theirs(
     )
 
 
+@pytest.mark.slow
 def test_training_moves_the_values_and_keeps_what_shares_them(
     tmp_path: Path, tiny_task: TaskMaker
 ) -> None:

@@ -223,6 +223,7 @@ class TestByLatency:
         mixed = self.made(task, tmp_path, self.profile(task, tmp_path, 0.2, 0.3))
         assert "no layer is faster in int8" in reason(mixed)
 
+    @pytest.mark.slow
     def test_profile_of_other_files_is_refused(self, task: Task, tmp_path: Path) -> None:
         document = self.profile(task, tmp_path, 0.1, 0.1)
         for result, told in (
@@ -232,6 +233,7 @@ class TestByLatency:
             mixed = self.made(task, tmp_path, {**document, "results": [result]})
             assert told in reason(mixed)
 
+    @pytest.mark.slow
     def test_operators_that_cannot_be_told_apart_are_refused(
         self, task: Task, tmp_path: Path
     ) -> None:

@@ -243,6 +243,7 @@ def trained_model() -> nn.Module:
     return made
 
 
+@pytest.mark.slow
 def test_steps_with_training_between_end_at_the_same_widths_and_do_better() -> None:
     task = task_of(trained_model, **data(validation_data=lambda: quarters(256)))
     settings = {"amount": 0.6, "round_to": 1, "importance": "taylor"}

@@ -66,6 +66,7 @@ def outputs(model: nn.Module) -> Tensor:
     return result
 
 
+@pytest.mark.slow
 def test_constants_of_batch_norm_and_dropout_stay_the_models_own() -> None:
     """torchao would write 1e-5, 0.1 and 0.5 into every model's."""
     from torchao.quantization.pt2e import disable_fake_quant
@@ -81,6 +82,7 @@ def test_constants_of_batch_norm_and_dropout_stay_the_models_own() -> None:
     assert dropout.args[1] == 0.2
 
 
+@pytest.mark.slow
 def test_no_epoch_gives_a_calibrated_model_and_needs_no_training_data(tmp_path: Path) -> None:
     frozen = network().requires_grad_(False)
     without = Task(
