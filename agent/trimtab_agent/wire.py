@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import grpc.aio
 
@@ -17,6 +18,8 @@ from trimtab_agent.config import ClearAddress, ConfigError, LoopbackAddress
 from trimtab_agent.listening import bound
 
 _LOG = logging.getLogger(__name__)
+_END_S = 2.0
+_LOOK_S = 1.0
 
 
 class Wire:
@@ -57,18 +60,14 @@ class Wire:
         self._binding.close()
 
     async def _keep(self, server: grpc.aio.Server) -> None:
-        while True:
-            try:
-                # Shielded: cancelling this wait would cancel the end that stop() waits for, too.
-                await asyncio.shield(server.wait_for_termination())
-                return
-            except Exception as error:
-                _LOG.warning("gRPC's server broke down and is made anew: %s", repr(error)[-200:])
+        while error := await _breakdown(server):
+            _LOG.warning("gRPC's server broke down and is made anew: %s", error)
             self._binding.close()
+            await _end(server)
             try:
                 server = await self._anew()
-            except (ConfigError, RuntimeError) as error:
-                self.broken.set_exception(error)
+            except (ConfigError, RuntimeError) as reason:
+                self.broken.set_exception(reason)
                 return
 
     async def _anew(self) -> grpc.aio.Server:
@@ -76,3 +75,27 @@ class Wire:
         assert self._server is not None  # noqa: S101
         await self._server.start()
         return self._server
+
+
+async def _breakdown(server: grpc.aio.Server) -> str:
+    """What it broke down of, once it did; empty: it was stopped.
+
+    The end that gRPC tells of comes only when the last call has ended, and nothing ends those.
+    """
+    # Not cancelled with this wait: that would cancel the end that stop() waits for, too.
+    ending = asyncio.ensure_future(server.wait_for_termination())
+    core: Any = vars(server)["_server"]  # nothing public tells
+    while not ending.done() and core.is_running():
+        await asyncio.wait({ending}, timeout=_LOOK_S)
+    if not ending.done():
+        ending.add_done_callback(lambda each: each.cancelled() or each.exception())
+        return "it takes no calls any more"
+    error = ending.exception()
+    return "" if error is None else repr(error)[-200:]
+
+
+async def _end(server: grpc.aio.Server) -> None:
+    """Its sockets are let go. Twice: the first may raise what it broke down of, and do no more."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(server.stop(None), _END_S)

@@ -19,7 +19,14 @@ from fuzz.samples import MODEL, digest_of, quick_spec
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from trimtab_protos.errors import CATALOGUE, DETAILS_KEY, status_to_error
-from trimtab_protos.v1 import artifact_pb2, artifact_pb2_grpc, benchmark_pb2, benchmark_pb2_grpc
+from trimtab_protos.v1 import (
+    artifact_pb2,
+    artifact_pb2_grpc,
+    benchmark_pb2,
+    benchmark_pb2_grpc,
+    device_pb2,
+    device_pb2_grpc,
+)
 
 ANSWER_S = 10.0
 _REPLACED_S = 0.5
@@ -67,6 +74,7 @@ class Target:
         self._health: Any = health_pb2_grpc.HealthStub(self.channel)
         self._jobs: Any = benchmark_pb2_grpc.BenchmarkServiceStub(self.channel)
         self._artifacts: Any = artifact_pb2_grpc.ArtifactServiceStub(self.channel)
+        self._device: Any = device_pb2_grpc.DeviceServiceStub(self.channel)
 
     def prepare(self) -> tuple[str, ...]:
         """Upload the model and have one job done; returns its id."""
@@ -75,6 +83,12 @@ class Target:
         )
         self._artifacts.UploadArtifact(iter([upload]), timeout=ANSWER_S)
         return (self._finished("the first").job_id,)
+
+    def watch_telemetry(self) -> Any:
+        """The call, under way: its first message has come."""
+        call = self._device.WatchTelemetry(device_pb2.WatchTelemetryRequest())
+        next(call)
+        return call
 
     def run_job(self, request_id: str) -> int:
         """Returns the state it ended in."""
@@ -118,8 +132,11 @@ class Target:
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
             return
 
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
     def log_tail(self) -> str:
-        return self._log.read_text(errors="replace")[-4000:]
+        return self.log()[-4000:]
 
     def check_log(self) -> None:
         """What an agent did not expect stands there with its traceback."""
