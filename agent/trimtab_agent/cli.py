@@ -8,12 +8,12 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from trimtab_agent import __version__
 from trimtab_agent.cli_battery import calibrate_battery
+from trimtab_agent.cli_parts import ROOT, refuse
 from trimtab_agent.config import (
     DEFAULT_CALLS_PER_S,
     DEFAULT_MAX_JOB_NS,
@@ -34,7 +34,6 @@ from trimtab_agent.worker_environment import (
     switch_isolation_off,
 )
 
-_WRONG_USAGE = 2
 _WOULD_VOID = 1
 _INTERRUPTED = 130
 _FORMAT = click.option(
@@ -44,13 +43,6 @@ _FORMAT = click.option(
     default="table",
     show_default=True,
     help="json: one object on standard output.",
-)
-_ROOT = click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    envvar="TRIMTAB_SYSFS_ROOT",
-    default=Path("/"),
-    help="Where sys/ and proc/ are read while measuring, for tests.  [default: /]",
 )
 
 
@@ -157,7 +149,7 @@ def main() -> None:
     "[default: trimtab-worker, where there is such a user]",
 )
 @click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input is closed.")
-@_ROOT
+@ROOT
 def serve(  # noqa: PLR0913 - one for each option
     listen: str,
     identity: Path | None,
@@ -211,7 +203,7 @@ def serve(  # noqa: PLR0913 - one for each option
         )
         code = asyncio.run(serve_until_stopped(settings, _say_ready))
     except (ConfigError, OSError) as error:
-        _refuse(error)
+        refuse(error)
     except KeyboardInterrupt:  # before the server took the signal over
         code = _INTERRUPTED
     sys.exit(code)
@@ -235,7 +227,7 @@ def info(output_format: str) -> None:
 
 @main.command()
 @_FORMAT
-@_ROOT
+@ROOT
 def doctor(output_format: str, root: Path) -> None:
     """What this device can measure, at what cost, and what disturbs it now.
 
@@ -282,8 +274,3 @@ def _describe() -> DeviceInfo:
 
 def _say_ready(address: str) -> None:
     click.echo(f"trimtab-agent {__version__} listening on {address}", err=True)
-
-
-def _refuse(error: Exception) -> NoReturn:
-    click.echo(f"trimtab-agent: {error}", err=True)
-    sys.exit(_WRONG_USAGE)

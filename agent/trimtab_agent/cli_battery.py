@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from trimtab_agent.cli_parts import ROOT, refuse
 from trimtab_agent.config import default_state_dir
-
-_WRONG_USAGE = 2
 
 
 @click.command("calibrate-battery")
@@ -21,13 +19,7 @@ _WRONG_USAGE = 2
     show_default=True,
     help="Seconds to watch the battery; longer where its counter moves seldom.",
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    envvar="TRIMTAB_SYSFS_ROOT",
-    default=Path("/"),
-    help="Where sys/ and proc/ are read while measuring, for tests.  [default: /]",
-)
+@ROOT
 def calibrate_battery(duration_s: float, root: Path) -> None:
     """Find out in which unit, and with which sign, this device's battery tells its current.
 
@@ -47,8 +39,7 @@ def calibrate_battery(duration_s: float, root: Path) -> None:
         store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         name, found = calibrate(root, store, duration_s)
     except (CalibrationError, OSError) as error:
-        click.echo(f"trimtab-agent: {error}", err=True)
-        sys.exit(_WRONG_USAGE)
+        refuse(error)
     sign = "positive" if found.discharge_sign > 0 else "negative"
     told = f"current in {found.current_unit}, {sign} while discharging"
     click.echo(f"{name}: {told}; kept in {store}")

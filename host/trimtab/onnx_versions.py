@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab.protobuf_wire import NotProtobuf, fields, integers
+from trimtab_protos.protobuf_wire import NotProtobuf, fields, integers
 
 # Found by loading files of every version in each release. What ONNX Runtime says of it:
 # https://onnxruntime.ai/docs/reference/compatibility.html

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ import torch
 from onnx import TensorProto, helper
 from trimtab_agent.runtimes.base import ModelRefused
 from trimtab_agent.runtimes.executorch import ExecuTorch
-from trimtab_agent.runtimes.onnx_files import SCHEMA, check_onnx
+from trimtab_agent.runtimes.onnx_files import check_onnx
 from trimtab_agent.runtimes.openvino import OpenVino
 from trimtab_agent.runtimes.tflite_files import check_tflite
 from trimtab_agent.worker.messages import WorkerTask
+from trimtab_protos.onnx_references import SCHEMA
+from worker_refusals import RunTask, refusal
 
-RunTask = Callable[[WorkerTask], Awaitable[Any]]
 SECRET = np.arange(4, dtype=np.float32).tobytes()
 
 
@@ -39,17 +40,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-async def refused(run_task: RunTask, runtime: str, model: Path, **settings: Any) -> str:
-    task = WorkerTask(
-        mode="repeat", runtime=runtime, model_path=str(model), min_sample_count=1, **settings
-    )
-    failure = (await run_task(task)).failure
-    assert failure is not None
-    assert failure.failure_class == "model", failure
-    assert "\n" not in failure.message
-    return str(failure.message)
-
-
 def outside(folder: Path) -> list[str]:
     """Ways to name the secret file, and ONNX Runtime's own for a place in memory."""
     absolute = str(folder.parent / "secret.bin")
@@ -63,7 +53,7 @@ async def test_torchs_files_are_code_and_refused(
     suffix = {"exported_program": ".pt2", "script": ".pt"}[kind]
     model = folder / f"m{suffix}"
     model.write_bytes(getattr(hostile_models, kind)(marker))
-    reason = await refused(run_task, "torch", model)
+    reason = await refusal(run_task, "torch", model)
     assert "can run any code" in reason
     assert "--allow-code-in-models" in reason
     assert not marker.exists()
@@ -110,7 +100,7 @@ async def test_a_pickle_under_a_models_name_is_no_model(
     suffix = {"litert": ".tflite", "executorch": ".pte", "torch": ".pt"}.get(runtime, ".onnx")
     model = folder / f"m{suffix}"
     model.write_bytes(hostile_models.pickled(marker))
-    assert await refused(run_task, runtime, model, allow_code_in_models=True)
+    assert await refusal(run_task, runtime, model, allow_code_in_models=True)
     assert not marker.exists()
 
 
@@ -124,7 +114,7 @@ async def test_pickled_inputs_are_refused(
 ) -> None:
     (tmp_path / "in.npz").write_bytes(make(marker))
     path = str(tmp_path / "in.npz")
-    reason = await refused(run_task, "onnxruntime", save_linear(1), inputs_path=path)
+    reason = await refusal(run_task, "onnxruntime", save_linear(1), inputs_path=path)
     assert "pickled objects, which can run code" in reason
     assert "allow_pickle" not in reason
     assert not marker.exists()
@@ -137,7 +127,7 @@ async def test_external_data_elsewhere_is_not_read(
     (folder / "sub").mkdir()
     for location in outside(folder)[:2]:
         (folder / "m.onnx").write_bytes(hostile_models.onnx_reading(location))
-        reason = await refused(run_task, runtime, folder / "m.onnx")
+        reason = await refusal(run_task, runtime, folder / "m.onnx")
         assert "is not a bare file name: save the model again" in reason
 
 
@@ -238,7 +228,7 @@ async def test_weights_of_a_tflite_file_elsewhere_are_not_read(
     run_task: RunTask, folder: Path, runtime: str
 ) -> None:
     (folder / "m.tflite").write_bytes(hostile_models.tflite(external="../secret.bin"))
-    reason = await refused(run_task, runtime, folder / "m.tflite")
+    reason = await refusal(run_task, runtime, folder / "m.tflite")
     assert "keeps weights in another file ('../secret.bin')" in reason
 
 

@@ -1,6 +1,6 @@
 """Bad input ends in one clear line with a class, never in a traceback."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +9,7 @@ import onnx
 import pytest
 from onnx import helper
 from trimtab_agent.worker.messages import WorkerTask
-
-RunTask = Callable[[WorkerTask], Awaitable[Any]]
-
-
-async def refusal(run_task: RunTask, runtime: str, model: Path, **settings: Any) -> str:
-    task = WorkerTask(
-        mode="repeat", runtime=runtime, model_path=str(model), min_sample_count=1, **settings
-    )
-    failure = (await run_task(task)).failure
-    assert failure is not None
-    assert failure.failure_class == "model", failure
-    assert "\n" not in failure.message
-    assert str(model.parent) not in failure.message
-    return str(failure.message)
+from worker_refusals import RunTask, refusal
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def _walk(data: memoryview) -> Iterator[tuple[int, int, int, int]]:
         tag, position = _varint(data, position)
         number, wire_type = tag >> 3, tag & 7
         start, end = _extent(data, position, wire_type)
-        if number == 0 or end > len(data):
+        # A parser that cuts a longer tag off would see another field there.
+        if tag >> 32 or number == 0 or end > len(data):
             raise NotProtobuf
         yield number, wire_type, start, end
         position = end
@@ -45,7 +46,7 @@ def _extent(data: memoryview, position: int, wire_type: int) -> tuple[int, int]:
         return start, start + length
     if wire_type in (FIXED32, FIXED64):
         return position, position + (4 if wire_type == FIXED32 else 8)
-    raise NotProtobuf
+    raise NotProtobuf  # groups, which no ONNX file has
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
