@@ -270,9 +270,9 @@ class FaultProxy:
             data = data[len(piece) :]
             if faults.bytes_per_s:
                 await asyncio.sleep(len(piece) / faults.bytes_per_s)
-            self._passed[way] += len(piece)
             writer.write(piece)
             await writer.drain()
+            self._passed[way] += len(piece)  # not what an end that has gone never got
             if self._left(way, faults.cut_after) == 0 and self._faults is faults:
                 self._cut_by(faults)
                 raise ConnectionAbortedError

@@ -30,7 +30,7 @@ class Inventory:
         self._described: asyncio.Task[tuple[RuntimeInfo, ...]] | None = None
 
     def start(self) -> None:
-        """Begin to ask the runtimes, in workers of their own."""
+        """Begin to ask the runtimes, in workers."""
         self._described = asyncio.create_task(describe_runtimes(self._scratch))
 
     async def stop(self) -> None:

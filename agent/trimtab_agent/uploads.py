@@ -126,11 +126,14 @@ class Upload:
         self.size = self._file.size
 
     async def _settle(self) -> None:
-        writing, self._writing = self._writing, None
+        writing = self._writing
         if writing is None:
             return
+        # A connection that goes meanwhile does not take back a piece that waits for the thread.
+        await asyncio.wait({writing})
+        self._writing = None
         try:
-            await writing
+            writing.result()
         except OSError as error:
             full = disk_error(error)
             if full is not error:  # what the disk cannot hold it is not left with
@@ -203,9 +206,11 @@ class Uploads:
             yield upload
         finally:
             self.received_bytes += max(0, upload.size - before)
-            if self._under_way.get(digest) is upload:
-                del self._under_way[digest]
-            await upload.close()
+            try:
+                await upload.close()
+            finally:  # another one begins where this one's last piece ends
+                if self._under_way.get(digest) is upload:
+                    del self._under_way[digest]
 
     async def _begin(self, digest: Digest) -> Upload:
         while (other := self._under_way.get(digest)) is not None:

@@ -90,6 +90,15 @@ class Target:
         next(call)
         return call
 
+    def end_of_watching(self, watched: Any) -> grpc.StatusCode:
+        """How the call ended, once it does. Read to its end: gRPC tells it after the last."""
+        try:
+            for _ in watched:
+                pass
+        except grpc.RpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
     def run_job(self, request_id: str) -> int:
         """Returns the state it ended in."""
         return int(self._finished(request_id).state)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
+import grpc
 import pytest
 from fuzz.methods import all_methods
 from fuzz.samples import MODEL, digest_of, quick_spec, sample_of
@@ -136,7 +138,8 @@ def test_a_path_that_is_no_text_costs_a_connection_and_no_job(
     spec.policy.min_duration.FromMilliseconds(500)
     spec.policy.max_duration.FromMilliseconds(1000)
     job_id = target.submit("while gRPC breaks down", spec)
-    watched = target.watch_telemetry()  # gRPC would wait for its end
+    watching = ThreadPoolExecutor(1)  # gRPC would wait for its end
+    ended = watching.submit(target.end_of_watching, target.watch_telemetry())
     frames = call_frames("/trimtab.v1.Device\xff", [b""])
     data = PREFACE + b"".join(frame.encode() for frame in frames)
     for before in range(3):
@@ -144,7 +147,7 @@ def test_a_path_that_is_no_text_costs_a_connection_and_no_job(
         throw(target.address, data)
         wait_until(lambda least=before: target.log().count("is made anew") > least, 20)
         target.check_alive(attempts=6)
-    watched.cancel()
+        assert ended.result(20) is grpc.StatusCode.UNAVAILABLE
     assert target.end_of(job_id).state == benchmark_pb2.Job.STATE_SUCCEEDED
 
 

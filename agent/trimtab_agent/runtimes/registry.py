@@ -14,6 +14,12 @@ def runtime_names() -> tuple[str, ...]:
     return tuple(sorted(_entries()))
 
 
+def own_runtime_names() -> tuple[str, ...]:
+    """Those of them that are no third party's."""
+    own = __name__.partition(".")[0] + "."
+    return tuple(sorted(entry.name for entry in _entries().values() if entry.value.startswith(own)))
+
+
 def create_runtime(name: str) -> Runtime:
     """Raises RuntimeMissing where nothing of that name is registered or its module is broken."""
     entry = _entries().get(name)

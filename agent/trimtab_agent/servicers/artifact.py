@@ -7,6 +7,7 @@ from typing import Any
 
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import SpecInvalid, UploadInvalid
+from trimtab_protos.metadata import UPLOAD_TURN_KEY
 from trimtab_protos.v1 import artifact_pb2, artifact_pb2_grpc
 
 from trimtab_agent.artifacts import ArtifactStore
@@ -63,7 +64,7 @@ class ArtifactServicer(artifact_pb2_grpc.ArtifactServiceServicer):
             return artifact_pb2.UploadArtifactResponse(committed_size=digest.size_bytes)
         self._quiet.check()
         async with self._uploads.receive(digest) as upload:
-            await context.send_initial_metadata(())  # it is this connection's turn: send on
+            await context.send_initial_metadata(((UPLOAD_TURN_KEY, "1"),))
             size = await self._take(first, requests, upload)
         return artifact_pb2.UploadArtifactResponse(committed_size=size)
 

@@ -16,25 +16,38 @@ _TIMEOUT_NS = 60_000_000_000  # a cold import of tensorflow from an SD card take
 async def describe_runtimes(
     scratch: Path, timeout_ns: int = _TIMEOUT_NS
 ) -> tuple[RuntimeInfo, ...]:
-    """One child per registered runtime, side by side; an import that crashes is "unavailable"."""
+    """An import that crashes is "unavailable", and costs the others nothing.
+
+    Ours get along with each other: one worker describes them all, which takes a third of the time
+    of one each. Whom it did not come to is asked alone, and so is every third party's.
+    """
+    answers = {info.name: info for info in await _ask("", scratch, timeout_ns)}
     names = runtime_names()
-    described = await asyncio.gather(*(_describe(name, scratch, timeout_ns) for name in names))
-    return tuple(described)
+    alone = [name for name in names if name not in answers]
+    described = await asyncio.gather(*(_describe(name, scratch, timeout_ns) for name in alone))
+    answers.update((info.name, info) for info in described)
+    return tuple(answers[name] for name in names)
 
 
 async def _describe(name: str, scratch: Path, timeout_ns: int) -> RuntimeInfo:
+    found = await _ask(name, scratch, timeout_ns)
+    return found[0]
+
+
+async def _ask(name: str, scratch: Path, timeout_ns: int) -> list[RuntimeInfo]:
+    """Empty ``name``: all of ours, as far as their worker came."""
     found: list[RuntimeInfo] = []
 
     def keep(message: Message) -> None:
-        if message["kind"] == "runtimes":
-            found.extend(_info(fields) for fields in message["runtimes"])
+        if message["kind"] == "runtime":
+            found.append(_info(message["runtime"]))
 
     task = WorkerTask(mode="describe", runtime=name)
     failure = await run_worker(task, scratch, timeout_ns, keep)
-    if failure is None and found:
-        return found[0]
-    reason = failure.message if failure is not None else "the worker did not describe it"
-    return RuntimeInfo(name, "", "", (), (), reason)
+    if name and not found:
+        reason = failure.message if failure is not None else "the worker did not describe it"
+        found.append(RuntimeInfo(name, "", "", (), (), reason))
+    return found
 
 
 def _info(fields: Message) -> RuntimeInfo:

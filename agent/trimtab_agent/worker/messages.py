@@ -37,7 +37,7 @@ kinds and their fields:
 - ``checked``: places, as in ``loaded`` or as a profile of the one run tells them; unavailable (why
   there are none)
 - ``evaluated``: sample_count; the outputs stand in ``outputs_path``
-- ``runtimes``: runtimes (list of RuntimeInfo as dicts), the answer to mode "describe"
+- ``runtime``: runtime (a RuntimeInfo as dict), once each, the answer to mode "describe"
 - ``failed``: failure_class, message
 - ``done``
 """
@@ -59,7 +59,7 @@ class WorkerTask:
 
     ``clock_origin_ns``: the job's start on ``time.perf_counter_ns`` (CLOCK_MONOTONIC, the same in
     every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
-    (empty: all of them). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
+    (empty: all of ours). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
     ``sustain_ns`` None: no sustained load. ``idle_ns``: how long to sleep before the warm-up and
     after the samples, for the idle power; 0: not at all. ``cache_path``: the agent's folder for
     what runtimes compile. What starts the worker fills in: ``work_path``, a folder of the worker's

@@ -135,8 +135,8 @@ async def _send(client: AgentClient, path: Path, digest: Digest, chunk_bytes: in
             if status.is_complete:
                 return was_sent
             tries.reached(status.committed_bytes)
-            await upload(client, path, digest, status.committed_bytes, chunk_bytes)
-            return True
+            sent = await upload(client, path, digest, status.committed_bytes, chunk_bytes)
+            return sent or was_sent
         except DeviceMeasuring:
             await asyncio.sleep(_WAIT_S)
         except RateLimited as error:

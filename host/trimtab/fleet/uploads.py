@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import grpc.aio
 from trimtab_protos.digest import Digest
+from trimtab_protos.metadata import UPLOAD_TURN_KEY
 from trimtab_protos.v1 import artifact_pb2, artifact_pb2_grpc
 
 from trimtab.fleet import convert
@@ -29,7 +30,7 @@ _MOST_BYTES = 1 << 19
 # A slow line is asked for small pieces: each must get through before it counts as stalled.
 _FEWEST_BYTES = 1 << 16
 _QUICK_S, _SLOW_S = 0.25, 2.0
-# An agent of before says nothing when it is an upload's turn.
+# Long enough for a word to come over a slow line.
 _TURN_S = 2.0
 # What a slow board hashes, and its card writes, at the least: it is silent meanwhile.
 _LEAST_BYTES_PER_S = 10e6
@@ -58,8 +59,10 @@ async def upload(
     offset: int,
     chunk_bytes: int,
     stall_s: float = STALL_S,
-) -> None:
+) -> bool:
     """Sends the file from ``offset`` on; it is there, and verified, when this returns.
+
+    False: it was there already, by somebody else's doing.
 
     Raises TrimtabError, OSError (the file cannot be read), or DeviceUnreachable: also where nothing
     gets through for ``stall_s``.
@@ -72,14 +75,24 @@ async def upload(
         try:
             async with _within(stall_s, client.device):
                 await call.write(_message(b"", offset, digest))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(call.initial_metadata(), _TURN_S)
-            limit = (stall_s + hashing_s, client.device)
-            await _send_pieces(call, file, offset, digest, most, limit)
+            is_our_turn = await _turn(call)
+            if is_our_turn:
+                limit = (stall_s + hashing_s, client.device)
+                await _send_pieces(call, file, offset, digest, most, limit)
             async with _within(stall_s + syncing_s, client.device):
                 await call
+            return is_our_turn
         finally:
             call.cancel()  # nothing where it has ended
+
+
+async def _turn(call: Any) -> bool:
+    """Also where an agent says nothing for a while: it may be slow."""
+    try:
+        said = await asyncio.wait_for(call.initial_metadata(), _TURN_S)
+    except TimeoutError:
+        return True
+    return UPLOAD_TURN_KEY in dict(said)
 
 
 async def _send_pieces(

@@ -19,6 +19,8 @@ from trimtab_protos.digest import Digest, digest_file
 from trimtab_protos.errors import ArtifactTooLarge, DigestMismatch
 
 _CHUNK = 1 << 20
+# What a killed process had in its own memory beside that: a piece being written, one read ahead.
+_HALF_A_CHUNK = 1 << 19
 _MB = 1_000_000
 _SIZES = [24 * _MB, pytest.param(200 * _MB, marks=pytest.mark.slow)]
 
@@ -106,7 +108,7 @@ async def test_an_agent_killed_in_an_upload_is_sent_the_rest(
         await asyncio.to_thread(start_agent, state=agent.state, listen=agent.address)
         await pushing
         assert before < size
-        assert _sent_again(proxy, size) <= _CHUNK
+        assert _sent_again(proxy, size) <= _CHUNK + _HALF_A_CHUNK
     assert await _has(agent.address, digest)
 
 

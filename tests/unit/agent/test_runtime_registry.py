@@ -52,3 +52,16 @@ def test_a_missing_library_is_unavailable_and_names_what_was_tried(
     reason = LiteRt().availability().unavailable_reason
     for package in ("ai_edge_litert", "tflite_runtime", "tensorflow"):
         assert package in reason
+
+
+async def test_an_import_that_ends_the_process_costs_the_other_runtimes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "packages" / "onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import os\nos.abort()\n")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    infos = {info.name: info for info in await describe_runtimes(tmp_path)}
+    assert "SIGABRT" in infos.pop("onnxruntime").unavailable_reason
+    assert {"litert", "null", "openvino", "torch"} <= set(infos)
+    assert all(info.version for info in infos.values())
