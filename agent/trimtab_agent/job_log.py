@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from trimtab_protos.checked_lines import decode_record, encode_record
 from trimtab_protos.errors import EventsTrimmed
 
 from trimtab_agent.job_record import JobView, advance
-from trimtab_agent.journal import Journal, decode, encode
+from trimtab_agent.journal import Journal
 from trimtab_agent.last_room import LastRoom
 from trimtab_agent.plain import from_plain, to_plain
 from trimtab_agent.records import Event, EventKind, JobFinished, Phase
@@ -164,7 +165,7 @@ class JobLog:
         temporary = target.with_suffix(".tmp")
         try:
             with temporary.open("wb") as file:
-                file.write(encode(to_plain(self.view)))
+                file.write(encode_record(to_plain(self.view)))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -176,5 +177,5 @@ class JobLog:
 def _read_view(path: Path) -> JobView:
     """Raises OSError, ValueError, KeyError or TypeError. An earlier release wrote no checksum."""
     data = path.read_bytes()
-    plain = json.loads(data) if data.startswith(b"{") else decode(data)
+    plain = json.loads(data) if data.startswith(b"{") else decode_record(data)
     return from_plain(JobView, plain)

@@ -1,22 +1,17 @@
-"""An append-only file of JSON records, each with its checksum; a torn tail is cut off.
-
-A line is eight hex digits of CRC-32, a space, the JSON, a newline. Reading stops at the first line
-that does not check: what follows it cannot be trusted to be in order.
-"""
+"""An append-only file of JSON records, each with its checksum; a torn tail is cut off."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import zlib
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trimtab_protos.checked_lines import checked_text, decode_record, encode_record
+
 _LOG = logging.getLogger(__name__)
-_HEAD_LENGTH = len(b"%08x " % 0)
 
 
 class Journal:
@@ -49,7 +44,7 @@ class Journal:
 
         Raises OSError where the disk is full; nothing of the record stays then.
         """
-        line = encode(record)
+        line = encode_record(record)
         try:
             with self._path.open("ab") as file:
                 file.write(line)
@@ -69,7 +64,7 @@ class Journal:
         end = self._starts[index + 1] if index + 1 < len(self._starts) else self._end
         with self._path.open("rb") as file:
             file.seek(start)
-            return decode(file.read(end - start))
+            return decode_record(file.read(end - start))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self.read(index) for index in range(len(self)))
@@ -80,33 +75,9 @@ class Journal:
         with self._path.open("rb") as file:
             for line in file:
                 try:
-                    _checked(line)
+                    checked_text(line)
                 except ValueError:
                     break
                 self._starts.append(end)
                 end += len(line)
         return end
-
-
-def encode(record: dict[str, Any]) -> bytes:
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
-    return _head(text) + text + b"\n"
-
-
-def decode(line: bytes) -> dict[str, Any]:
-    """Raises ValueError where it is torn or damaged."""
-    record: dict[str, Any] = json.loads(_checked(line))
-    return record
-
-
-def _checked(line: bytes) -> bytes:
-    if not line.endswith(b"\n"):
-        raise ValueError("the record is not complete")
-    head, text = line[:_HEAD_LENGTH], line[_HEAD_LENGTH:-1]
-    if not text or head != _head(text):  # nothing at all has a checksum, too
-        raise ValueError("the record's checksum is wrong")
-    return text
-
-
-def _head(text: bytes) -> bytes:
-    return b"%08x " % zlib.crc32(text)

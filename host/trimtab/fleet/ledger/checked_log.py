@@ -1,16 +1,12 @@
-"""An append-only file of JSON records, each with its checksum; a torn tail is cut off.
-
-A line is eight hex digits of CRC-32, a space, the JSON, a newline. Reading stops at the first line
-that does not check: what follows it cannot be trusted to be in order.
-"""
+"""An append-only file of JSON records, each with its checksum; a torn tail is cut off."""
 
 from __future__ import annotations
 
-import json
 import os
-import zlib
 from pathlib import Path
 from typing import Any
+
+from trimtab_protos.checked_lines import decode_record, encode_record
 
 Record = dict[str, Any]
 
@@ -31,8 +27,7 @@ class CheckedLog:
 
         Raises OSError where the disk is full; nothing of the record is kept then.
         """
-        text = json.dumps(record, separators=(",", ":")).encode()
-        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        line = encode_record(record)
         end = self._file.seek(0, os.SEEK_END)
         try:
             if self._file.write(line) != len(line):
@@ -57,7 +52,7 @@ def read_records(path: Path) -> tuple[list[Record], int]:
     with path.open("rb") as file:
         for line in file:
             try:
-                records.append(_decode(line))
+                records.append(decode_record(line))
             except ValueError:
                 break
             end += len(line)
@@ -68,14 +63,6 @@ def first_record(path: Path) -> Record | None:
     """Without reading the rest; None where there is none that checks."""
     try:
         with path.open("rb") as file:
-            return _decode(file.readline())
+            return decode_record(file.readline())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _decode(line: bytes) -> Record:
-    checksum, _, text = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or int(checksum, 16) != zlib.crc32(text):
-        raise ValueError("torn or damaged")
-    record: Record = json.loads(text)
-    return record

@@ -20,7 +20,7 @@ from trimtab_agent.worker.isolation.other_user import (
     let_workers_pass,
     other_user,
 )
-from trimtab_agent.worker.isolation.state import Missing
+from trimtab_agent.worker.isolation.state import SWITCH_OFF, Missing
 from trimtab_agent.worker_environment import set_worker_user
 
 NOBODY = pwd.getpwnam("nobody")
@@ -106,6 +106,10 @@ def test_the_state_folder_opens_to_the_workers_group_alone(
     state.mkdir(mode=0o700)
     with pytest.raises(Missing, match=f"nobody cannot pass {state}: give the agent a --state"):
         other_user(state)
+    with monkeypatch.context() as without:
+        without.setenv(SWITCH_OFF, "1")
+        let_workers_pass(state)
+    assert state.stat().st_mode & 0o777 == 0o700
     let_workers_pass(state)
     assert other_user(state).uid == NOBODY.pw_uid
     assert state.stat().st_mode & 0o777 == 0o710
