@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,9 @@ from trimtab_protos.failure import Failure
 
 from trimtab_agent.arm_progress import ArmProgress, Message, RepeatProgress, memory_use
 from trimtab_agent.artifacts import ArtifactStore
+from trimtab_agent.config import Settings
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.kept_outputs import KeptOutputs, forget
 from trimtab_agent.power.meter import PowerPlan
 from trimtab_agent.power.outcome import power_batches
 from trimtab_agent.records import (
@@ -52,6 +53,7 @@ class ArmPasses:
     clock_origin_ns: int
     allow_code: bool = False
     caches: Path | None = None
+    max_artifact_bytes: int = Settings.max_artifact_bytes
 
     async def repeat(self, arm: ArmProgress, index: int, watch: Watch, power: PowerPlan) -> None:
         """Measure the arm's last repeat; where it fails, ``arm.failure`` says why.
@@ -155,7 +157,7 @@ class ArmPasses:
         arm.profile_failure = await self._run(task, hear)
         if arm.profile_failure is None:
             arm.operator_profile, arm.profile_failure = await self._keep(document, "profile")
-        document.unlink(missing_ok=True)
+        forget(document)
 
     async def check(self, arm: ArmProgress) -> None:
         """Load and run once; where that fails, ``arm.failure`` says why."""
@@ -186,7 +188,7 @@ class ArmPasses:
         arm.evaluation_failure = await self._run(task, hear)
         if arm.evaluation_failure is None:
             arm.evaluation_outputs, arm.evaluation_failure = await self._keep(outputs, "outputs")
-        outputs.unlink(missing_ok=True)
+        forget(outputs)
 
     def _own_folder(self, name: str, arm: ArmProgress) -> Path:
         """The worker may write in it, and nowhere beside the models."""
@@ -195,11 +197,8 @@ class ArmPasses:
         return folder
 
     async def _keep(self, file: Path, what: str) -> tuple[Digest | None, Failure | None]:
-        try:
-            return await asyncio.to_thread(self.artifacts.add_file, file), None
-        except OSError as error:
-            text = f"the {what} could not be kept: {error.strerror}"
-            return None, Failure("resources", text)
+        outputs = KeptOutputs(self.log, self.artifacts, self.max_artifact_bytes)
+        return await outputs.keep(file, what)
 
     def _task(self, mode: Mode, arm: ArmProgress) -> WorkerTask:
         spec, settings = self.log.view.spec, arm.arm

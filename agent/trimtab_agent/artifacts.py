@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab_protos.digest import Digest, digest_file
-from trimtab_protos.errors import ArtifactMissing, OffsetMismatch
+from trimtab_protos.digest import Digest
+from trimtab_protos.errors import ArtifactMissing, ArtifactTooLarge, OffsetMismatch
 
 from trimtab_agent.records import FileRef
+from trimtab_agent.worker_output import copy_hashed, open_output
 
 _DOWNLOAD_BYTES = 1 << 18
 _READ_ONLY = 0o444
@@ -40,10 +40,12 @@ class Kept:
 class ArtifactStore:
     """Complete files only: what has a name here was verified.
 
-    A file's time of modification is that of its last use.
+    A file's time of modification is that of its last use. ``make_room``: what a collector does so
+    that an output of so many bytes fits; it raises StoreFull.
     """
 
     def __init__(self, root: Path) -> None:
+        self.make_room: Callable[[int], None] = lambda wanted_bytes: None
         self.partial_dir = root / "partial"
         self._blobs = root / "blobs"
         self._blobs.mkdir(parents=True, exist_ok=True)
@@ -138,19 +140,22 @@ class ArtifactStore:
                 shutil.copyfile(source, target)
         return folder / files[0].name
 
-    def add_file(self, path: Path) -> Digest:
-        """Take a worker's output into the store; the original stays. Raises OSError.
+    def add_file(self, path: Path, most_bytes: int | None = None) -> Digest:
+        """Take a worker's output into the store; the original stays.
 
-        A link is refused: the worker may be another user, and the agent would read what it may not.
+        What the store has already counts as used now. Raises NoFile, ArtifactTooLarge or OSError.
         """
-        if path.is_symlink():
-            raise OSError(errno.ELOOP, "it is a link")
-        digest = digest_file(path)
-        if not self.has(digest):
+        with open_output(path) as source:
+            size = os.fstat(source.fileno()).st_size
+            if most_bytes is not None and size > most_bytes:
+                raise ArtifactTooLarge(
+                    f"{size} bytes are more than the agent takes in one artifact ({most_bytes})",
+                    max_bytes=str(most_bytes),
+                )
             descriptor, name = tempfile.mkstemp(dir=self.partial_dir, prefix=_TEMPORARY_PREFIX)
             try:
-                with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
-                    shutil.copyfileobj(source, target)
+                with os.fdopen(descriptor, "wb") as target:
+                    digest = copy_hashed(source, target, size)
                     target.flush()
                     os.fsync(target.fileno())
                 self.adopt(Path(name), digest)

@@ -27,9 +27,17 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
+class _Need:
+    """``reserve_bytes``: what must be left free on the disk beside it."""
+
+    wanted_bytes: int
+    reserve_bytes: int
+
+
+@dataclass(frozen=True)
 class Collector:
     """``quota_bytes`` 0: as much as the disk has. ``needed``: what a job that has not ended, or
-    whose results nobody has fetched yet, must not lose."""
+    whose results nobody has fetched yet, must not lose. The store asks it for its outputs' room."""
 
     store: ArtifactStore
     quota_bytes: int
@@ -37,21 +45,39 @@ class Collector:
     needed: Callable[[], Collection[Digest]]
     clock: Callable[[], float] = time.time
 
+    def __post_init__(self) -> None:
+        self.store.make_room = self.make_room_for_output
+
     def make_room(self, wanted_bytes: int, under_way: Collection[Digest] = ()) -> None:
         """``under_way``: uploads of which nothing may go.
 
         Raises StoreFull where what may go is not enough.
         """
+        self._make_room(_Need(wanted_bytes, self.reserve_bytes), under_way)
+
+    def make_room_for_output(self, wanted_bytes: int) -> None:
+        """The reserve is there for what jobs write: half of it, as their events need some.
+
+        Raises StoreFull.
+        """
+        fresh = [each for each in self.store.partials() if each.used_at >= self._oldest()]
+        need = _Need(wanted_bytes, self.reserve_bytes // 2)
+        self._make_room(need, {each.digest for each in fresh})
+
+    def _make_room(self, need: _Need, under_way: Collection[Digest]) -> None:
         used = self._used()
-        candidates = self._candidates(under_way) if self._missing(used, wanted_bytes) > 0 else ()
+        candidates = self._candidates(under_way) if self._missing(used, need) > 0 else ()
         for each in candidates:
             each.drop(each.digest)
             used -= each.bytes_freed
             _LOG.info("%s %s is dropped for newer files", each.what, each.digest)
-            if self._missing(used, wanted_bytes) <= 0:
+            if self._missing(used, need) <= 0:
                 return
-        if self._missing(used, wanted_bytes) > 0:
-            raise StoreFull(self._reason(used, wanted_bytes))
+        if self._missing(used, need) > 0:
+            raise StoreFull(self._reason(used, need))
+
+    def _oldest(self) -> float:
+        return self.clock() - GRACE_S
 
     def _used(self) -> int:
         partial = sum(self.store.partial_size(each.digest) for each in self.store.partials())
@@ -60,7 +86,7 @@ class Collector:
     def _candidates(self, under_way: Collection[Digest]) -> Iterator[_Candidate]:
         """In the order in which they may go. An upload broken off just now, which its host is about
         to resume, is the last."""
-        oldest = self.clock() - GRACE_S
+        oldest = self._oldest()
         partials = sorted(self.store.partials(), key=lambda each: each.used_at)
         waiting = [each for each in partials if each.digest not in under_way]
         yield from (self._partial(each.digest) for each in waiting if each.used_at < oldest)
@@ -74,25 +100,25 @@ class Collector:
         size = self.store.partial_size(digest)
         return _Candidate(digest, size, self.store.drop_partial, "the broken upload of")
 
-    def _missing(self, used_bytes: int, wanted_bytes: int) -> int:
+    def _missing(self, used_bytes: int, need: _Need) -> int:
         """Bytes that quota and disk lack, the larger of the two."""
-        of_disk = wanted_bytes - self._free()
+        of_disk = need.wanted_bytes - self._free(need)
         if not self.quota_bytes:
             return of_disk
-        return max(of_disk, used_bytes + wanted_bytes - self.quota_bytes)
+        return max(of_disk, used_bytes + need.wanted_bytes - self.quota_bytes)
 
-    def _free(self) -> int:
-        return shutil.disk_usage(self.store.partial_dir).free - self.reserve_bytes
+    def _free(self, need: _Need) -> int:
+        return shutil.disk_usage(self.store.partial_dir).free - need.reserve_bytes
 
-    def _reason(self, used_bytes: int, wanted_bytes: int) -> str:
-        free = max(self._free(), 0)
+    def _reason(self, used_bytes: int, need: _Need) -> str:
+        free = max(self._free(need), 0)
         held = f"what is left is needed by jobs, or was used in the last {GRACE_S / 60:.0f} minutes"
-        if wanted_bytes > free:
+        if need.wanted_bytes > free:
             return (
-                f"no room for {wanted_bytes} bytes: {free} bytes are free beside the "
-                f"{self.reserve_bytes} kept in reserve; {held}"
+                f"no room for {need.wanted_bytes} bytes: {free} bytes are free beside the "
+                f"{need.reserve_bytes} kept in reserve; {held}"
             )
         return (
-            f"no room for {wanted_bytes} bytes: {used_bytes} of the quota of {self.quota_bytes} "
-            f"are taken; {held}"
+            f"no room for {need.wanted_bytes} bytes: {used_bytes} of the quota of "
+            f"{self.quota_bytes} are taken; {held}"
         )

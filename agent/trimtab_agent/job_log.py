@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trimtab_protos.checked_lines import decode_record, encode_record
+from trimtab_protos.digest import Digest
 from trimtab_protos.errors import EventsTrimmed
 
 from trimtab_agent.job_record import JobView, advance
@@ -28,9 +29,11 @@ _LOG = logging.getLogger(__name__)
 
 
 class JobLog:
-    """``view`` is the job as committed; watchers never see an event that is not on the disk.
+    """``view`` is the job as committed; watchers never see an event that is not on the disk, but
+    for the end of a job whose disk takes nothing any more.
 
-    A finished job's journal is opened only when somebody watches it.
+    ``claimed``: artifacts that the job made so far, while it runs; ``is_saved``: whether the disk
+    has the view. A finished job's journal is opened only when somebody watches it.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class JobLog:
         self.folder = folder
         self._last_room = LastRoom(folder.parent / _LAST_ROOM_FILE)
         self.view = view
+        self.claimed: frozenset[Digest] = frozenset()
+        self.is_saved = True
         self._clock = clock
         self._opened: Journal | None = None
         self._lock = asyncio.Lock()
@@ -68,15 +73,21 @@ class JobLog:
             for record in log._journal:
                 log.view = advance(log.view, from_plain(Event, record))
             if log.view.is_terminal:
-                log._save()
+                log.save_if_possible()
         return log
+
+    def claim(self, digest: Digest) -> None:
+        """No result names it yet; it stays all the same until the job ends."""
+        self.claimed |= {digest}
 
     async def record(
         self, kind: EventKind, arm: str = "", repeat_index: int = 0, phase: Phase | None = None
     ) -> None:
         """Number and journal one event, sync it, then let the watchers have it.
 
-        A cancelled caller leaves at once; the event is committed all the same.
+        A cancelled caller leaves at once; the event is committed all the same. Raises OSError where
+        the disk does not take it, and nothing of it stays; never for a job's end, which watchers
+        and host are told in any case: else they would wait for it, or measure again.
         """
         await asyncio.shield(self._commit(kind, arm, repeat_index, phase))
 
@@ -88,22 +99,35 @@ class JobLog:
                 return
             sequence = self.view.last_sequence + 1
             event = Event(sequence, self._clock(), kind, arm, repeat_index, phase)
-            await self._write(event)
+            try:
+                await self._write(event)
+            except OSError as error:
+                if not isinstance(kind, JobFinished):
+                    raise
+                _LOG.error("job %s: its journal does not take its end: %s", self.view.job_id, error)
             self.view = advance(self.view, event)
             if self.view.is_terminal:
-                self._save_or_leave_it()
+                self.claimed = frozenset()
+                self.save_if_possible()
             self._wake()
 
     async def _write(self, event: Event) -> None:
         """Raises OSError where the disk is full: never for a job's end, unless it stays so."""
         try:
-            self._journal.append(to_plain(event))
+            await self._append(event)
         except OSError:
             if not isinstance(event.kind, JobFinished):
                 raise
             self._last_room.give()
-            self._journal.append(to_plain(event))
-        await asyncio.to_thread(self._journal.sync)
+            await self._append(event)
+
+    async def _append(self, event: Event) -> None:
+        self._journal.append(to_plain(event))
+        try:
+            await asyncio.to_thread(self._journal.sync)
+        except OSError:
+            self._journal.take_back()  # else its number would be given out twice
+            raise
 
     async def follow(self, after_sequence: int) -> AsyncIterator[Event]:
         """Events numbered above ``after_sequence``, until the job's last.
@@ -126,8 +150,15 @@ class JobLog:
     def _event(self, position: int) -> Event:
         try:
             return from_plain(Event, self._journal.read(position))
-        except (IndexError, ValueError) as error:
+        except (IndexError, ValueError, OSError) as error:
+            if position == self.view.last_sequence - 1 and self.view.end_time_ns is not None:
+                return self._end(self.view.end_time_ns)
             raise self._trimmed() from error
+
+    def _end(self, time_ns: int) -> Event:
+        """The view has it too, where the journal could not take it."""
+        view = self.view
+        return Event(view.last_sequence, time_ns, JobFinished(view.state, view.failure, view.arms))
 
     def _trimmed(self) -> EventsTrimmed:
         return EventsTrimmed(
@@ -138,10 +169,23 @@ class JobLog:
     def acknowledge(self) -> None:
         if not self.view.acknowledged:
             self.view = replace(self.view, acknowledged=True)
+            self.save_if_possible()
+
+    def save_if_possible(self) -> None:
+        """Where it is not, ``is_saved`` is false, and the view goes on in memory."""
+        try:
             self._save()
+            self.is_saved = True
+        except OSError as error:
+            self.is_saved = isinstance(error, FileNotFoundError)  # whose folder is gone is not kept
+            _LOG.warning("%s: not written anew: %s", self.folder / _VIEW_FILE, error)
 
     def size_bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.folder.iterdir())
+        """0 where its folder is gone, or cannot be read."""
+        try:
+            return sum(path.stat().st_size for path in self.folder.iterdir())
+        except OSError:
+            return 0
 
     @property
     def _journal(self) -> Journal:
@@ -152,13 +196,6 @@ class JobLog:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-    def _save_or_leave_it(self) -> None:
-        """The journal holds a job's end, too: whoever opens the job next finds it there."""
-        try:
-            self._save()
-        except OSError as error:
-            _LOG.warning("%s: not written anew: %s", self.folder / _VIEW_FILE, error)
 
     def _save(self) -> None:
         target = self.folder / _VIEW_FILE

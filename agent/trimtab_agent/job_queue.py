@@ -20,7 +20,9 @@ from trimtab_agent.queue_positions import queue_position
 from trimtab_agent.records import JobFinished, JobState
 
 _LOG = logging.getLogger(__name__)
-_DISK_RETRY_S = 5.0
+_RETRY_S = 5.0
+_DISK_TRIES = 12
+_ITS_LOG = "its log on the device says more"
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,46 @@ class JobQueue:
 
     async def _work(self) -> None:
         while True:
-            running = self._begin(await self._next())
-            await asyncio.wait({running.task})
-            await self._conclude(running.log, running.task)
-            self.ended[running.log.view.state] += 1
-            self._running = None
-            self._leases.book.job_ended()
-            self._store.prune()
-            give_memory_back()
+            try:
+                await self._run_next()
+            except Exception:  # the agent would go on to take jobs that never run
+                _LOG.exception("the queue goes on after what it did not expect")
+                await self._let_go()
+                await asyncio.sleep(_RETRY_S)
+
+    async def _run_next(self) -> None:
+        await self._wait_for_disk()
+        running = self._begin(await self._next())
+        await asyncio.wait({running.task})
+        await self._conclude(running.log, running.task)
+        self.ended[running.log.view.state] += 1
+        self._running = None
+        self._leases.book.job_ended()
+        self._store.prune()
+        give_memory_back()
+
+    async def _wait_for_disk(self) -> None:
+        """Where not even a job's end was kept, the next one's events could not be either."""
+        for _ in range(_DISK_TRIES):
+            if self._store.catch_up():
+                return
+            await asyncio.sleep(_RETRY_S)
+
+    async def _let_go(self) -> None:
+        """Of the job that went wrong; its watchers are told, and the next one has its turn."""
+        running = self._running
+        if running is None:
+            return
+        running.task.cancel()
+        await asyncio.gather(running.task, return_exceptions=True)
+        self._running = None
+        self._leases.book.job_ended()
+        self.ended["failed"] += 1
+        try:  # without its results: they may be what went wrong
+            failure = Failure("harness", f"the agent failed; {_ITS_LOG}")
+            await running.log.record(JobFinished("failed", failure, ()))
+        except Exception:
+            _LOG.exception("job %s has no end", running.log.view.job_id)
 
     async def _next(self) -> Waiting:
         while True:
@@ -199,24 +233,12 @@ class JobQueue:
 
     async def _conclude(self, log: JobLog, task: asyncio.Task[None]) -> None:
         if task.cancelled():
-            await _end_at_last(log, "cancelled", None)
+            await _end(log, "cancelled", None)
         elif (error := task.exception()) is not None:
             _LOG.error("job %s", log.view.job_id, exc_info=error)
-            text = "the agent could not keep the job's events; its log on the device says more"
+            text = f"the agent could not keep the job's events; {_ITS_LOG}"
             kind: FailureClass = "resources" if isinstance(error, OSError) else "harness"
-            await _end_at_last(log, "failed", Failure(kind, text))
-
-
-async def _end_at_last(log: JobLog, state: JobState, failure: Failure | None) -> None:
-    """Where the disk has no room even for this, nothing else could be kept either: wait for it."""
-    while True:
-        try:
-            await _end(log, state, failure)
-        except OSError:
-            _LOG.exception("job %s cannot be ended yet", log.view.job_id)
-            await asyncio.sleep(_DISK_RETRY_S)
-        else:
-            return
+            await _end(log, "failed", Failure(kind, text))
 
 
 async def _end(log: JobLog, state: JobState, failure: Failure | None) -> None:

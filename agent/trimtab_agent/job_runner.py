@@ -12,12 +12,13 @@ from pathlib import Path
 
 from trimtab_protos.failure import Failure
 
+from trimtab_agent import cache_folder
 from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.attempts import Attempts
-from trimtab_agent.config import DEFAULT_MAX_JOB_NS
+from trimtab_agent.config import DEFAULT_MAX_JOB_NS, Settings
 from trimtab_agent.doctor.harness import null_median_ns
 from trimtab_agent.health_gate import examine
 from trimtab_agent.housekeeping import give_memory_back
@@ -46,11 +47,13 @@ _ROOT = Path("/")
 @dataclass(frozen=True)
 class JobRules:
     """``allow_code``: models may run code. ``caches``: where runtimes keep what they compiled.
-    ``max_job_ns``: what no job may exceed, whatever it asks for."""
+    ``max_job_ns``: what no job may exceed, whatever it asks for. ``max_artifact_bytes``: the most
+    that one output may have."""
 
     allow_code: bool = False
     caches: Path | None = None
     max_job_ns: int = DEFAULT_MAX_JOB_NS
+    max_artifact_bytes: int = Settings.max_artifact_bytes
 
 
 class JobRunner:
@@ -95,6 +98,8 @@ class JobRunner:
             failure = _unexpected(error)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if self._rules.caches is not None:
+                cache_folder.keep_within(self._rules.caches, cache_folder.MAX_CACHE_BYTES)
         arms = _in_order(log)
         if failure is None and arms and all(arm.failure is not None for arm in arms):
             failure = arms[0].failure
@@ -132,6 +137,7 @@ class JobRunner:
             started_ns,
             self._rules.allow_code,
             self._rules.caches,
+            self._rules.max_artifact_bytes,
         )
         if spec.support_only:
             await check_arms(log, passes, arms)

@@ -67,17 +67,29 @@ class JobStore:
         return next((log for log in self if log.view.request_id == request_id), None)
 
     def needed(self) -> set[Digest]:
-        """What jobs that have not ended work with, and results that nobody has acknowledged."""
+        """What jobs that have not ended work with or have made, and results that nobody has
+        acknowledged."""
         found: set[Digest] = set()
         for log in self:
             if not log.view.is_terminal:
-                found |= set(inputs_of(log.view.spec))
+                found |= set(inputs_of(log.view.spec)) | log.claimed
             if not log.view.acknowledged:
                 found |= set(log.view.outputs)
         return found
 
+    def catch_up(self) -> bool:
+        """Save what the disk did not take before; whether it has everything now."""
+        unsaved = [log for log in self if not log.is_saved]
+        for log in unsaved:
+            log.save_if_possible()
+        return all(log.is_saved for log in unsaved)
+
     def prune(self) -> None:
-        """Drop finished jobs beyond the limits: acknowledged ones first, then the oldest."""
+        """Drop finished jobs beyond the limits: acknowledged ones first, then the oldest.
+
+        One that the disk does not let go counts as dropped, and is tried again the next time.
+        """
+        self.catch_up()
         finished = [log for log in self if log.view.is_terminal]
         finished.sort(key=lambda log: (not log.view.acknowledged, log.view.job_id))
         sizes = {log.view.job_id: log.size_bytes() for log in finished}
@@ -91,12 +103,15 @@ class JobStore:
         view = log.view
         if not view.acknowledged:
             _LOG.warning("job %s is dropped for newer ones; nobody acknowledged it", view.job_id)
-        del self._jobs[view.job_id]
-        shutil.rmtree(log.folder)
-        still_used = {digest for other in self for digest in other.view.outputs}
-        for digest in view.outputs:
-            if digest not in still_used:
+        try:
+            if log.folder.exists():
+                shutil.rmtree(log.folder)
+            del self._jobs[view.job_id]
+            used = self.needed() | {digest for other in self for digest in other.view.outputs}
+            for digest in set(view.outputs) - used:
                 self._artifacts.remove(digest)
+        except OSError as error:
+            _LOG.warning("job %s is not dropped whole: %s", view.job_id, error)
 
     def _load(self, folder: Path) -> None:
         try:

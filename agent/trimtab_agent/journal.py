@@ -24,9 +24,8 @@ class Journal:
         """Raises OSError where the file cannot be read; a bad tail is cut off and logged."""
         self._path = path
         self._starts = array("q")
-        path.touch()
-        self._end = self._scan()
-        size = path.stat().st_size
+        size = path.stat().st_size if path.exists() else 0  # it is made with the first record
+        self._end = self._scan() if size else 0
         if size > self._end:
             _LOG.warning(
                 "%s: cut off %d bytes after record %d, which are torn or damaged",
@@ -34,7 +33,7 @@ class Journal:
                 size - self._end,
                 len(self._starts),
             )
-            os.truncate(path, self._end)
+            self._cut()
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -47,12 +46,19 @@ class Journal:
         line = encode_record(record)
         try:
             with self._path.open("ab") as file:
+                if os.fstat(file.fileno()).st_size > self._end:  # it could not be cut off before
+                    os.ftruncate(file.fileno(), self._end)
                 file.write(line)
         except OSError:
-            os.truncate(self._path, self._end)  # else the next one would follow a torn line
+            self._cut()
             raise
         self._starts.append(self._end)
         self._end += len(line)
+
+    def take_back(self) -> None:
+        """The last record, which the disk did not keep: another comes in its place."""
+        self._end = self._starts.pop()
+        self._cut()
 
     def sync(self) -> None:
         with self._path.open("ab") as file:
@@ -68,6 +74,13 @@ class Journal:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self.read(index) for index in range(len(self)))
+
+    def _cut(self) -> None:
+        """Else the next record would follow a torn line; where it fails, it is tried again then."""
+        try:
+            os.truncate(self._path, self._end)
+        except OSError as error:
+            _LOG.warning("%s: not cut off at byte %d: %s", self._path, self._end, error)
 
     def _scan(self) -> int:
         """Returns where the good records end, in bytes."""

@@ -81,6 +81,9 @@ _CHANNEL_OPTIONS = (
     # memory: less than a piece, whatever the line could carry.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 256 << 10),
+    # Of one connection. A call may bring 4 MiB before anybody can refuse it: 100 still leave a
+    # board of 1 GB its other half, and a host has a dozen. Whoever exceeds it gets UNAVAILABLE.
+    ("grpc.max_concurrent_streams", 100),
     # Two agents on one port would share the connections between them.
     ("grpc.so_reuseport", 0),
 )
@@ -114,7 +117,12 @@ def build_parts(settings: Settings) -> Parts:
     uploads = Uploads(artifacts, settings.max_artifact_bytes, collector)
     quiet = Quiet()
     scratch = state / "scratch"
-    rules = JobRules(settings.allow_code_in_models, state / "caches", settings.max_job_ns)
+    rules = JobRules(
+        settings.allow_code_in_models,
+        state / "caches",
+        settings.max_job_ns,
+        settings.max_artifact_bytes,
+    )
     meter = PowerMeter(settings.root)
     runner = JobRunner(artifacts, scratch, quiet, settings.root, rules, meter)
     inventory = Inventory(scratch, settings.display_name, settings.root)

@@ -15,11 +15,13 @@ from typing import Any
 import grpc.aio
 
 from trimtab_agent.config import ClearAddress, ConfigError, LoopbackAddress
+from trimtab_agent.last_calls import last_calls_ended
 from trimtab_agent.listening import bound
 
 _LOG = logging.getLogger(__name__)
 _END_S = 2.0
 _LOOK_S = 1.0
+_BIND_TRIES = 20
 
 
 class Wire:
@@ -57,6 +59,7 @@ class Wire:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._server is not None:
             await self._server.stop(grace_s)
+            await last_calls_ended()
         self._binding.close()
 
     async def _keep(self, server: grpc.aio.Server) -> None:
@@ -66,12 +69,20 @@ class Wire:
             await _end(server)
             try:
                 server = await self._anew()
-            except (ConfigError, RuntimeError) as reason:
+            except Exception as reason:  # whatever it is: nobody is served any more
                 self.broken.set_exception(reason)
                 return
 
     async def _anew(self) -> grpc.aio.Server:
-        self.bind()
+        """The port may be taken for a moment yet: by the sockets of the server before."""
+        for left in reversed(range(_BIND_TRIES)):
+            try:
+                self.bind()
+                break
+            except ConfigError:
+                if not left:
+                    raise
+                await asyncio.sleep(_LOOK_S)
         assert self._server is not None  # noqa: S101
         await self._server.start()
         return self._server

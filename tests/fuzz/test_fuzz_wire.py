@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -21,6 +22,7 @@ _SHORT = 300
 _LONG = 20_000
 _AFTER = 2000
 _ANSWER_S = 0.02
+_REPLACED_WITHIN_S = 20
 _SLOW_COUNT, _SLOW_STEPS = 30, 40
 _LISTEN = {"socket": None, "port": "127.0.0.1:0"}
 
@@ -40,6 +42,15 @@ def connected(address: str) -> socket.socket:
     return connection
 
 
+def connected_soon(address: str) -> socket.socket:
+    """Nobody listens for the moment in which gRPC's server is made anew."""
+    for _ in range(_REPLACED_WITHIN_S * 10):
+        with contextlib.suppress(OSError):
+            return connected(address)
+        time.sleep(0.1)
+    return connected(address)
+
+
 def listens(address: str) -> bool:
     try:
         connected(address).close()
@@ -50,7 +61,7 @@ def listens(address: str) -> bool:
 
 def throw(address: str, data: bytes) -> None:
     """Send it, read what comes at once, hang up. The agent may hang up first."""
-    with contextlib.closing(connected(address)) as connection, contextlib.suppress(OSError):
+    with contextlib.closing(connected_soon(address)) as connection, contextlib.suppress(OSError):
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65536):

@@ -1,4 +1,5 @@
-"""Every call but the health service's is counted to its caller before it is served."""
+"""Every call is counted to its caller before it is served, but for the one that only asks whether
+the agent lives."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from trimtab_agent.callers import caller_key
 from trimtab_agent.limits.callers import Callers
 from trimtab_agent.serving import served_within
 
-_EXEMPT = "/grpc.health.v1.Health/"
+_EXEMPT = "/grpc.health.v1.Health/Check"
 
 
 class LimitInterceptor(grpc.aio.ServerInterceptor):
@@ -27,6 +28,6 @@ class LimitInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(_EXEMPT):
+        if handler is None or handler_call_details.method == _EXEMPT:
             return handler
         return served_within(handler, lambda context: self._callers.admitted(caller_key(context)))

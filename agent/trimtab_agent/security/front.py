@@ -119,9 +119,12 @@ class Front:
     async def _serve(self, sock: socket.socket, address: str) -> None:
         try:
             with sock:
-                _keep_alive(sock)
-                outer = TlsSocket(sock, self._identity.context)
-                caller = await self._let_in(outer, address)
+                with self._places.shaking_hands(address):
+                    _keep_alive(sock)
+                    outer = TlsSocket(sock, self._identity.context)
+                    caller = await self._let_in(outer, address)
+                # Nothing may be waited for from _let_in's last look at the list until _lead has
+                # noted the connection: a list that came between would miss it.
                 if caller is not None:
                     await self._lead(outer, caller, address)
         except OSError as error:  # also ssl.SSLError
@@ -131,7 +134,6 @@ class Front:
 
     async def _let_in(self, outer: TlsSocket, address: str) -> Whose | None:
         """None where it was refused, which is then counted and in the log."""
-        self._places.shaking_hands += 1
         try:
             certificate = await asyncio.wait_for(outer.handshake(), _HANDSHAKE_S)
             caller = whose(certificate)
@@ -142,12 +144,19 @@ class Front:
         except BundleError as error:
             self._refuse(address, str(error))
             return None
-        finally:
-            self._places.shaking_hands -= 1
-        if caller.role in (OPERATOR, VIEWER) and caller.fleet_id == self._identity.fleet_id:
-            return caller
-        self._refuse(address, f"{caller.name} is a {caller.role}, no caller")
-        return None
+        why = self._why_not(caller)
+        if why:
+            self._refuse(address, why)
+        return None if why else caller
+
+    def _why_not(self, caller: Whose) -> str:
+        """ "" for who may come in. A handshake goes by the list of its beginning, and whoever
+        draws it out may have been revoked since."""
+        if caller.role not in (OPERATOR, VIEWER) or caller.fleet_id != self._identity.fleet_id:
+            return f"{caller.name} is a {caller.role}, no caller"
+        if caller.serial in self._identity.revocations.serials:
+            return f"{caller.name}'s certificate was revoked during its handshake"
+        return ""
 
     def _refuse(self, address: str, why: str) -> None:
         self.refused += 1

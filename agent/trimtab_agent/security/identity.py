@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from trimtab_protos.errors import IdentityInvalid
+
 from trimtab_agent.config import ConfigError
 from trimtab_agent.security.bundle import (
     MAX_BUNDLE_BYTES,
@@ -60,7 +62,8 @@ class DeviceIdentity:
         return ""
 
     def install(self, data: bytes) -> None:
-        """A new key and certificate, for connections from now on. Raises BundleError."""
+        """A new key and certificate, for connections from now on. Raises BundleError, and
+        IdentityInvalid for one whose revocation list is not to be taken."""
         bundle = parse_bundle(data)
         own = _checked(bundle)
         if bundle.authority.split() != self._bundle.authority.split():
@@ -69,28 +72,35 @@ class DeviceIdentity:
             raise BundleError(f"it is for {own.name}, this device is {self.own.name}")
         if own.not_after_s < time.time():
             raise BundleError(f"it expired on {_day(own.not_after_s)}")
-        self._refuse_older(read_revocations(bundle.revocations))
+        self._check_newer(read_revocations(bundle.revocations))
         self._keep(bundle, own)
         _LOG.info("a new identity is in force, until %s", _day(own.not_after_s))
 
     def revoke(self, data: bytes) -> int:
-        """A newer list, for connections from now on; returns its number. Raises BundleError."""
+        """A newer list, for connections from now on; returns its number. Raises BundleError, and
+        IdentityInvalid for one that is older, or another of the same number."""
         pem = parse_revocations(data)
         bundle = self._bundle.with_revocations(pem)
         own = _checked(bundle)
         new = read_revocations(pem)
-        self._refuse_older(new)
-        if new.number != self.revocations.number:
+        self._check_newer(new)
+        if new != self.revocations:
             self._keep(bundle, own)
             _LOG.info("revocation list %d is in force", new.number)
         return new.number
 
-    def _refuse_older(self, new: Revocations) -> None:
-        if new.number < self.revocations.number:
-            raise BundleError(
-                f"its revocation list is number {new.number}, older than the present one, "
-                f"number {self.revocations.number}"
-            )
+    def _check_newer(self, new: Revocations) -> None:
+        """Raises IdentityInvalid with the present list's number, above which the authority's next
+        one is taken. An authority that was restored from a backup gives numbers a second time."""
+        present = self.revocations
+        if new.number > present.number or new == present:
+            return
+        text = f"the revocation list is not taken: it has number {new.number}, "
+        if new.number < present.number:
+            text += f"older than the present one, number {present.number}"
+        else:
+            text += "as the present one has, which names others"
+        raise IdentityInvalid(text, revocation_number=str(present.number))
 
     def _keep(self, bundle: Bundle, own: Whose) -> None:
         """On the disk first: what was told to be in force is so after a power cut."""

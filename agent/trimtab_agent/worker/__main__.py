@@ -21,6 +21,7 @@ from trimtab_agent.worker.confine import confine
 from trimtab_agent.worker.isolation.entering import isolate
 from trimtab_agent.worker.lifeline import be_first_to_go, forbid_core_file, hold_on_to
 from trimtab_agent.worker.messages import WorkerTask
+from trimtab_agent.worker.obituary import FILE_TOO_LARGE
 
 _TOLD = 500
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT}
@@ -61,6 +62,8 @@ def failure_of(error: Exception, folder: Path | None, isolated: bool = False) ->
         return Failure("resources", f"out of memory: {FREE_MEMORY}")
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return Failure("resources", "the device's disk is full: free some space and try again")
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return Failure("model", f"stopped: {FILE_TOO_LARGE}")
     if isolated and isinstance(error, OSError) and error.errno in _REFUSED:
         text = one_line(f"{type(error).__name__}: {error}", folder)
         return Failure("model", f"{text} ({WRITES_NOWHERE_ELSE})")

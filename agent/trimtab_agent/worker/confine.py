@@ -1,4 +1,4 @@
-"""What a worker may use: the processors it is bound to, and how much memory."""
+"""What a worker may use: the processors it is bound to, how much memory, how large files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotConfined(WorkerError):
 
 
 def confine(task: WorkerTask) -> None:
-    """Call it before a runtime starts its threads: they inherit both."""
+    """Call it before a runtime starts its threads: they inherit all of it."""
     if task.cpu_affinity:
         try:
             os.sched_setaffinity(0, task.cpu_affinity)
@@ -27,3 +27,9 @@ def confine(task: WorkerTask) -> None:
         # Not the address space: libraries and mapped weights would count, which can be evicted.
         limit = (task.memory_limit_bytes, task.memory_limit_bytes)
         resource.setrlimit(resource.RLIMIT_DATA, limit)
+    if task.file_limit_bytes:
+        # The interpreter ignores the signal that comes with it: writing fails instead.
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        most = task.file_limit_bytes
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

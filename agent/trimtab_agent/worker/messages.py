@@ -62,10 +62,11 @@ class WorkerTask:
     (empty: all of ours). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
     ``sustain_ns`` None: no sustained load. ``idle_ns``: how long to sleep before the warm-up and
     after the samples, for the idle power; 0: not at all. ``cache_path``: the agent's folder for
-    what runtimes compile. What starts the worker fills in: ``work_path``, a folder of the worker's
-    own to write in; ``task_group``, the file by which it enters its control group, or
-    ``group_missing``, why there is none; the user that it becomes, with that one's groups, or
-    ``user_missing``, why it stays who it is.
+    what runtimes compile; ``file_limit_bytes``: the most that one file may have, 0: any. What
+    starts the worker fills in: ``work_path``, a folder of the worker's own to write in;
+    ``task_group``, the file by which it enters its control group, or ``group_missing``, why there
+    is none; the user that it becomes, with that one's groups, or ``user_missing``, why it stays who
+    it is.
     """
 
     mode: Mode
@@ -99,6 +100,7 @@ class WorkerTask:
     idle_ns: int = 0
     allow_code_in_models: bool = False
     cache_path: str = ""
+    file_limit_bytes: int = 8 << 30
     work_path: str = ""
     task_group: str = ""
     group_missing: str = ""

@@ -11,6 +11,7 @@ from trimtab_agent.runtimes.reasons import FREE_MEMORY, one_line
 
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS}
 _SHORT_OF_MEMORY = re.compile(r"alloc|memory|SIGABRT|SIGSEGV", re.IGNORECASE)
+FILE_TOO_LARGE = "the model or its runtime wrote a file larger than any worker may"
 _FAULTHANDLER_BEGINS = "Fatal Python error"
 
 
@@ -26,6 +27,8 @@ def died_of_signal(number: int, phase: str, stderr_tail: str) -> Failure:
             f"stopped during {phase}: the model or its runtime tried to open a network socket, "
             "which no worker may",
         )
+    if number == signal.SIGXFSZ:
+        return Failure("model", f"stopped during {phase}: {FILE_TOO_LARGE}")
     if number in _CRASHES:
         return Failure("model", f"the runtime crashed ({name}) during {phase}{said}")
     return Failure("harness", f"the worker process was ended by {name} during {phase}{said}")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from trimtab_protos.errors import Failure, TrimtabError
+from trimtab_protos.errors import TrimtabError
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.collect import failed_arm
 from trimtab.fleet.dispatch import Measured, Rules, Workload, measure_on
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
-from trimtab.fleet.jobs import ArmRequest, DeviceInfo, Reduction
+from trimtab.fleet.jobs import Reduction
 from trimtab.fleet.ledger import RunLedger
 from trimtab.fleet.open_files import allow_open_files
 from trimtab.fleet.progress import OnProgress, Progress, shows_telemetry
@@ -82,15 +82,26 @@ async def measure_fleet(
         on_results(results)
         return results
 
+    async def told(device: InventoryDevice) -> list[Result]:
+        try:
+            return await one(device)
+        except Exception as error:  # this host's own trouble: the others' jobs go on
+            on_progress(Progress(device.name, f"given up: {error}", severity="error"))
+            raise
+
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(device)) for device in campaign.devices]
-    except ExceptionGroup as errors:  # noqa: F821 - Python 3.11; one is enough to say
-        raise errors.exceptions[0] from errors
+        work = [told(device) for device in campaign.devices]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
     finally:
         if kept is None:
             ledger.close()
-    return [result for task in tasks for result in task.result()]
+    return [result for outcome in outcomes for result in _or_raise(outcome)]
+
+
+def _or_raise(outcome: list[Result] | BaseException) -> list[Result]:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _workload(campaign: Campaign, ledger: RunLedger) -> Workload:
@@ -108,27 +119,15 @@ def _workload(campaign: Campaign, ledger: RunLedger) -> Workload:
 async def _measure_device(
     campaign: Campaign, workload: Workload, device: InventoryDevice, on_progress: OnProgress
 ) -> list[Measured]:
-    known: list[DeviceInfo] = []
-
-    def arms(info: DeviceInfo) -> Sequence[ArmRequest]:
-        known.append(info)
-        return workload.arms(info)
-
     try:
-        return await measure_on(device, campaign.state, replace(workload, arms=arms), on_progress)
+        return await measure_on(device, campaign.state, workload, on_progress)
     except (DeviceUnreachable, TrimtabError) as error:
         failure = device_failure(error)
     on_progress(Progress(device.name, failure.message, severity="error"))
-    return _all_failed(campaign, device, known[0] if known else None, failure)
-
-
-def _all_failed(
-    campaign: Campaign, device: InventoryDevice, info: DeviceInfo | None, failure: Failure
-) -> list[Measured]:
-    reference = DeviceRef(device.name, info.device_id if info else "", "")
+    reference = DeviceRef(device.name, "", "")
     return [
         Measured(arm, reference, failed_arm(arm, failure), "")
-        for arm in plan_arms(campaign.candidates, campaign.choices, info)
+        for arm in plan_arms(campaign.candidates, campaign.choices, None)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -71,24 +72,36 @@ async def push(
 async def pull(client: AgentClient, digest: Digest, target: Path) -> None:
     """What broke off is gone on with, also by another call: it lies beside the target.
 
-    Raises DigestMismatch where what arrived is not what was named, other TrimtabErrors (nothing is
-    left then), or DeviceUnreachable.
+    On the disk when it returns. Raises DigestMismatch where what arrived is not what was named
+    (nothing is left then), other TrimtabErrors, or DeviceUnreachable.
     """
     part = part_of(target, client.device)
     began_anew = not part.exists()
-    try:
+    await _fetch(client, digest, part)
+    found = await asyncio.to_thread(digest_file, part)
+    if found != digest and not began_anew:  # what lay there was no beginning of it
+        part.unlink()
         await _fetch(client, digest, part)
         found = await asyncio.to_thread(digest_file, part)
-        if found != digest and not began_anew:  # what lay there was no beginning of it
-            part.unlink()
-            await _fetch(client, digest, part)
-            found = await asyncio.to_thread(digest_file, part)
-        if found != digest:
-            raise DigestMismatch(f"the device sent {found} where {digest} was asked for")
-        part.replace(target)
-    except TrimtabError:
+    if found != digest:
         part.unlink(missing_ok=True)
-        raise
+        raise DigestMismatch(f"the device sent {found} where {digest} was asked for")
+    await asyncio.to_thread(_settle, part, target)
+
+
+def _settle(part: Path, target: Path) -> None:
+    """Named for good, whatever becomes of this machine's power."""
+    _sync(part)
+    part.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def part_of(target: Path, device: str) -> Path:
@@ -109,6 +122,10 @@ class _Tries:
             self._furthest = size_bytes
             self._moved_at = time.monotonic()
             self._failures = 0
+
+    def wait_patiently(self) -> None:
+        """The device has said why nothing moves."""
+        self._moved_at = time.monotonic()
 
     def start_over(self) -> None:
         self._furthest = -1
@@ -137,9 +154,8 @@ async def _send(client: AgentClient, path: Path, digest: Digest, chunk_bytes: in
             tries.reached(status.committed_bytes)
             sent = await upload(client, path, digest, status.committed_bytes, chunk_bytes)
             return sent or was_sent
-        except DeviceMeasuring:
-            await asyncio.sleep(_WAIT_S)
-        except RateLimited as error:
+        except (DeviceMeasuring, RateLimited) as error:
+            tries.wait_patiently()
             await asyncio.sleep(float(error.metadata.get("retry_after_s") or _WAIT_S))
         except OffsetMismatch:  # somebody else sends the same file: see how far they are
             if tries.still_s > _OTHERS_PATIENCE_S:

@@ -14,6 +14,7 @@ from trimtab_agent.job_log import JobLog
 from trimtab_agent.job_queue import JobQueue
 from trimtab_agent.job_runner import JobRunner
 from trimtab_agent.job_store import STOPPED, JobStore
+from trimtab_agent.journal import Journal
 from trimtab_agent.leases import Ask, LeaseBook, LeaseDesk
 from trimtab_agent.leases.records import SECOND_NS
 from trimtab_agent.records import JobFinished, JobSpec, Policy, StateChanged
@@ -137,6 +138,79 @@ async def test_stopping_ends_every_job_as_cut_off(
     await queue.stop()
     for log in (running, waiting):
         assert (log.view.state, log.view.failure) == ("failed", STOPPED)
+
+
+async def test_what_nobody_expected_ends_its_job_and_not_the_queue(
+    queue: JobQueue,
+    store: JobStore,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("trimtab_agent.job_queue._RETRY_S", 0.01)
+    conclude, faults = queue._conclude, [RuntimeError("a bug of ours")]
+
+    async def failing_once(log: JobLog, task: asyncio.Task[None]) -> None:
+        if faults:
+            raise faults.pop()
+        await conclude(log, task)
+
+    async def dies(log: JobLog) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(queue, "_conclude", failing_once)
+    monkeypatch.setattr(gate, "run", dies)
+    queue.start()
+    first, second = submit(queue, store, "first", "second")
+    assert [await end_of(log) for log in (first, second)] == ["failed", "failed"]
+    assert "a bug of ours" in caplog.text
+    assert queue.running is None
+    await queue.stop()
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), RuntimeError("a bug")])
+async def test_a_store_that_fails_to_prune_does_not_end_the_queue(
+    queue: JobQueue,
+    store: JobStore,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    def refuse() -> None:
+        raise fault
+
+    monkeypatch.setattr("trimtab_agent.job_queue._RETRY_S", 0.01)
+    monkeypatch.setattr(store, "prune", refuse)
+    queue.start()
+    gate.through.release()
+    gate.through.release()
+    logs = submit(queue, store, "first", "second")
+    assert [await end_of(log) for log in logs] == ["succeeded", "succeeded"]
+    await queue.stop()
+
+
+async def test_on_a_disk_that_keeps_no_end_watchers_are_told_and_the_next_job_waits(
+    queue: JobQueue, store: JobStore, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab_agent.job_queue._RETRY_S", 0.01)
+    monkeypatch.setattr("trimtab_agent.job_queue._DISK_TRIES", 1000)
+    queue.start()
+    first, second = submit(queue, store, "first", "second")
+    await anext(first.follow(0))
+
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Journal, "append", refuse)
+        full.setattr(JobLog, "_save", refuse)
+        gate.through.release()
+        assert await end_of(first) == "succeeded"
+        await asyncio.sleep(0.1)
+        assert gate.started == ["first"]
+    gate.through.release()
+    assert await end_of(second) == "succeeded"
+    await queue.stop()
 
 
 TTL = 30 * SECOND_NS

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from trimtab_agent.worker.messages import Mode, WorkerTask
-from trimtab_agent.worker.obituary import beyond_memory, killed
+from trimtab_agent.worker.obituary import beyond_memory, died_of_signal, killed
 from trimtab_agent.worker.oom import (
     KernelKills,
     count_kills,
@@ -60,6 +62,34 @@ async def test_a_device_short_of_memory_ends_the_worker_before_the_agent(tmp_pat
     await run_worker(WorkerTask("describe", "null"), tmp_path, MINUTE_NS, hear, pids.append)
     assert seen == [1000]
     assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000
+
+
+@pytest.mark.parametrize("limit", [900, 0])
+async def test_a_file_larger_than_any_worker_may_write_ends_it_with_the_reason(
+    tmp_path: Path, save_linear: Callable[[int], Path], limit: int
+) -> None:
+    np.savez(tmp_path / "eval.npz", x=np.zeros((100, 2), np.float32))
+    outputs = tmp_path / "outputs" / "outputs.npz"
+    outputs.parent.mkdir()
+    task = WorkerTask(
+        "evaluate",
+        "onnxruntime",
+        str(save_linear(1)),
+        evaluation_inputs_path=str(tmp_path / "eval.npz"),
+        outputs_path=str(outputs),
+        file_limit_bytes=limit,
+    )
+    failure = await run_worker(task, tmp_path, MINUTE_NS, lambda _: None)
+    assert outputs.exists() == (not limit)
+    if limit:
+        text = "stopped: the model or its runtime wrote a file larger than any worker may"
+        assert failure == Failure("model", text)
+
+
+def test_a_worker_that_the_signal_for_it_ended_gives_the_same_reason() -> None:
+    failure = died_of_signal(signal.SIGXFSZ, "load", "")
+    assert failure.failure_class == "model"
+    assert "wrote a file larger than any worker may" in failure.message
 
 
 def test_what_to_do_is_said_once() -> None:

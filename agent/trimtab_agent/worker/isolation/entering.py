@@ -14,7 +14,11 @@ from trimtab_agent.worker.isolation.counts import most_tasks, tasks_of_system
 from trimtab_agent.worker.isolation.landlock import confine_writes
 from trimtab_agent.worker.isolation.lookout import look_out
 from trimtab_agent.worker.isolation.other_user import OtherUser, become
-from trimtab_agent.worker.isolation.places import settle_in, writable_places
+from trimtab_agent.worker.isolation.places import (
+    output_places,
+    settle_in,
+    writable_places,
+)
 from trimtab_agent.worker.isolation.seccomp import filter_calls
 from trimtab_agent.worker.isolation.state import SWITCH_OFF, Isolation, Missing, reason
 from trimtab_agent.worker.isolation.system import forbid_new_privileges
@@ -45,7 +49,7 @@ def isolate(task: WorkerTask, stop: Callable[[str], None]) -> Isolation:
         forbid_new_privileges()
         found.in_force.append("no new privileges")
     with _part(found, "landlock"):
-        found.in_force.append(f"landlock {confine_writes(places)}")
+        found.in_force.append(f"landlock {confine_writes(places, output_places(task))}")
     with _part(found, "seccomp"):
         filter_calls()
         found.in_force += ["seccomp", "no network"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from trimtab_agent.worker.isolation.state import reason
@@ -21,6 +21,7 @@ _MAKE_DIRECTORY, _MAKE_REGULAR, _MAKE_SOCKET, _MAKE_FIFO, _MAKE_LINK = (
     1 << bit for bit in (7, 8, 9, 10, 12)
 )
 _MAKE_DEVICE = 1 << 6 | 1 << 11
+_MAKE_SPECIAL = _MAKE_SOCKET | _MAKE_FIFO | _MAKE_LINK
 _ALL_TCP = 0b11
 _ALL_SCOPES = 0b11  # abstract Unix sockets and signals
 _ABI_REFER, _ABI_TRUNCATE, _ABI_TCP, _ABI_SCOPES = 2, 3, 4, 6
@@ -40,8 +41,11 @@ class _Beneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32))
 
 
-def confine_writes(writable: Iterable[Path]) -> int:
-    """Returns the version of landlock. Raises Missing with the reason."""
+def confine_writes(writable: Iterable[Path], plain: Collection[Path] = ()) -> int:
+    """``plain``: those of them in which no link, socket or FIFO may be made.
+
+    Returns the version of landlock. Raises Missing with the reason.
+    """
     try:
         version = system_call(_CREATE, None, 0, _VERSION_FLAG)
     except OSError as error:
@@ -50,20 +54,20 @@ def confine_writes(writable: Iterable[Path]) -> int:
             what = "this kernel has no landlock"
         raise reason(error, what) from error
     try:
-        _confine(version, writable)
+        _confine(version, writable, plain)
     except OSError as error:
         raise reason(error, f"landlock {version} refused its rules") from error
     return version
 
 
-def _confine(version: int, writable: Iterable[Path]) -> None:
+def _confine(version: int, writable: Iterable[Path], plain: Collection[Path]) -> None:
     granted = _granted(version)
     rules = _Ruleset(granted | _MAKE_DEVICE, _ALL_TCP, _ALL_SCOPES)
     size = 24 if version >= _ABI_SCOPES else 16 if version >= _ABI_TCP else 8
     ruleset = system_call(_CREATE, ctypes.byref(rules), size, 0)
     try:
         for path in writable:
-            _allow(ruleset, path, granted)
+            _allow(ruleset, path, granted & ~_MAKE_SPECIAL if path in plain else granted)
         system_call(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
@@ -71,7 +75,7 @@ def _confine(version: int, writable: Iterable[Path]) -> None:
 
 def _granted(version: int) -> int:
     granted = _WRITE_FILE | _REMOVE | _MAKE_DIRECTORY | _MAKE_REGULAR
-    granted |= _MAKE_SOCKET | _MAKE_FIFO | _MAKE_LINK
+    granted |= _MAKE_SPECIAL
     if version >= _ABI_REFER:
         granted |= _REFER
     if version >= _ABI_TRUNCATE:

@@ -19,11 +19,16 @@ _DEVICES = """
 def writable_places(task: WorkerTask) -> tuple[Path, ...]:
     """Those that are there; resolved, since both kernel and check go by where a path leads."""
     named = [Path(path) for path in (task.work_path, task.cache_path) if path]
-    if task.outputs_path:
-        named.append(Path(task.outputs_path).parent)
     own = Path(f"/proc/{os.getpid()}")
     nodes = accelerator_nodes()
-    return tuple(path.resolve() for path in (*named, own, *nodes) if path.exists())
+    others = tuple(path.resolve() for path in (*named, own, *nodes) if path.exists())
+    return (*output_places(task), *others)
+
+
+def output_places(task: WorkerTask) -> tuple[Path, ...]:
+    """Those of them from which the agent takes files; resolved. None where there are none."""
+    folder = Path(task.outputs_path).parent
+    return (folder.resolve(),) if task.outputs_path and folder.exists() else ()
 
 
 def accelerator_nodes() -> tuple[Path, ...]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -39,7 +38,7 @@ class JobEnd:
 
 
 class DeviceJob:
-    """``arms`` by their keys, in the order in which the job has them."""
+    """``arms`` by their keys, in the order in which the job has them. ``heard``: of each event."""
 
     def __init__(
         self,
@@ -48,12 +47,14 @@ class DeviceJob:
         submission: Submission,
         ledger: DeviceLedger,
         teller: Teller,
+        heard: Callable[[], None],
     ) -> None:
         self._workload = workload
         self._arms = arms
         self._submission = submission
         self._ledger = ledger
         self._teller = teller
+        self._heard = heard
         self._path = ledger.events_path(submission.request_id)
         self._collector = JobCollector(tuple(arms.values()))
         for event in read_events(self._path):
@@ -86,7 +87,7 @@ class DeviceJob:
     async def finish(self, client: AgentClient) -> JobEnd:
         """Watches it to its end and collects it. Cancelling it cancels the job on the device.
 
-        Raises DeviceUnreachable; TrimtabError where the device knows the job no more.
+        Raises DeviceUnreachable, or TrimtabError: also where the device knows the job no more.
         """
         with self._named():
             try:
@@ -96,12 +97,15 @@ class DeviceJob:
                 await asyncio.shield(self._cancel(client))
                 raise
             _LOG.info("collected: %d counted, %d cut off", len(end.counted), len(end.cut_off))
-            await acknowledge(client, self._ledger, self._submission)
         return end
 
     def _named(self) -> AbstractContextManager[None]:
         submission = self._submission
         return bound(job_id=submission.job_id, request_id=submission.request_id)
+
+    def is_here(self) -> bool:
+        """Whether its events are here to their end: a folder may be half deleted."""
+        return bool(self._collector.terminal_state)
 
     async def collected(self) -> JobEnd:
         """What an earlier process, or an earlier connection, has collected."""
@@ -113,17 +117,22 @@ class DeviceJob:
         with EventFile(self._path) as events:
             while not collector.terminal_state:
                 stream = aiter(client.watch(job_id, collector.last_sequence))
+                heard = 0
                 try:
                     while True:
                         async with asyncio.timeout(_SILENCE_S):
                             event, update = await anext(stream)
+                        heard += 1
                         events.append(event)
                         collector.take(update)
+                        self._heard()
                         self._teller.hear(update)
                 except StopAsyncIteration:
-                    continue
+                    if not heard and not collector.terminal_state:
+                        raise DeviceUnreachable(f"job {job_id} has no end on the device") from None
                 except TimeoutError:
                     await client.ping()  # long silences are normal, a dead agent is not
+                    self._heard()
             events.sync()
 
     async def _collect(self, client: AgentClient) -> JobEnd:
@@ -168,9 +177,15 @@ def _is_the_devices(failure: Failure) -> bool:
 
 
 async def acknowledge(client: AgentClient, ledger: DeviceLedger, submission: Submission) -> None:
-    """The device may let the results go: they are on this disk. Raises DeviceUnreachable."""
-    if submission.acknowledged or not submission.job_id:
+    """The device may let the results go: they are on this disk. Where it cannot be told, it keeps
+    them for as long as it has room, and nothing is lost."""
+    if submission.acknowledged or submission.collected is None or not submission.job_id:
         return
-    with contextlib.suppress(JobUnknown):  # it has let them go already
+    try:
         await client.acknowledge(submission.job_id)
+    except JobUnknown:  # it has let them go already
+        pass
+    except (TrimtabError, DeviceUnreachable) as error:
+        _LOG.warning("job %s is not acknowledged: %s", submission.job_id, error)
+        return
     ledger.note_acknowledged(submission.request_id)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trimtab_protos.digest import Digest
-from trimtab_protos.errors import Failure, TrimtabError
+from trimtab_protos.errors import ArtifactMissing, DigestMismatch, Failure
 
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.collect import JobCollector
@@ -25,7 +25,7 @@ async def pull_outputs(
 ) -> str:
     """Fetches what is not here yet; the reason where the device no longer has something.
 
-    Raises DeviceUnreachable.
+    Raises DeviceUnreachable, and TrimtabError for what another try may get past.
     """
     wanted = zip(_digests(collector.outcome(arm)), (_OUTPUTS, _PROFILE), strict=True)
     for digest, suffix in wanted:
@@ -33,7 +33,7 @@ async def pull_outputs(
             continue
         try:
             await pull(client, digest, ledger.output_path(digest.sha256, suffix))
-        except TrimtabError as error:
+        except (ArtifactMissing, DigestMismatch) as error:
             return error.message
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from trimtab.fleet.identity.bundle import Bundle, with_header, write_private
@@ -27,6 +28,8 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,61}[A-Za-z0-9]|[A-Z
 _ADDRESS = re.compile(r"[0-9.]+")
 _OWN_NAME = "host"
 RENEW_BELOW = timedelta(days=LEAF_DAYS / 3)
+# No backup lags that far behind: a device that says so may not drive the numbers up.
+_MOST_BEHIND = 10_000
 
 
 class Authority:
@@ -45,7 +48,8 @@ class Authority:
         return self._folder.revocations.read_bytes()
 
     def issue(self, role: Role, name: str, days: float = LEAF_DAYS) -> Bundle:
-        """A new key and certificate. Raises UserError where the name is another role's."""
+        """A new key and certificate. Raises UserError where the name is this host's own, another
+        role's, or there already in another spelling."""
         if not _NAME.fullmatch(name) or ("." in name and _ADDRESS.fullmatch(name)):
             raise UserError(
                 f"not a name in a fleet: {name!r}",
@@ -54,12 +58,7 @@ class Authority:
             )
         with self._folder.locked():
             register = self.register
-            newest = register.newest(name)
-            if newest is not None and newest.role != role:
-                raise UserError(
-                    f"{name} has the role {newest.role} in this fleet",
-                    f"choose another name for the {role}",
-                )
+            _check_free(register, role, name)
             return self._issued(register, role, name, days)
 
     def revoke(self, name: str) -> Register:
@@ -75,10 +74,19 @@ class Authority:
                 known = ", ".join(sorted({each.name for each in register.entries}))
                 raise UserError(f"nothing in force is named {name}", f"issued so far: {known}")
             register = register.revoke(name)
-            self._write_list(register)
-            write_register(self._folder.register, register)
-            self._write_host(register)
+            self._put_in_force(register)
             return register
+
+    def renumber_list(self, above: int) -> bool:
+        """The present list under a number above a device's, which takes newer ones alone. False:
+        no list of this fleet can have that number."""
+        with self._folder.locked():
+            register = self.register
+            if above > register.list_number + _MOST_BEHIND:
+                return False
+            if above >= register.list_number:
+                self._put_in_force(replace(register, list_number=above + 1))
+            return True
 
     def note_told(self, device: str) -> None:
         """The device has the newest list."""
@@ -109,9 +117,28 @@ class Authority:
         data = with_header(bundle, register.fleet_id, "operator", _OWN_NAME)
         write_private(self._folder.host, data)
 
+    def _put_in_force(self, register: Register) -> None:
+        self._write_list(register)
+        write_register(self._folder.register, register)
+        self._write_host(register)
+
     def _write_list(self, register: Register) -> None:
         made = new_revocations(self._signer, register.list_number, register.revoked_serials())
         write_private(self._folder.revocations, made)
+
+
+def _check_free(register: Register, role: Role, name: str) -> None:
+    """Raises UserError where the name is not to be had for that role."""
+    other = f"choose another name for the {role}"
+    if name.casefold() == _OWN_NAME:  # nothing of that name can be revoked
+        raise UserError(f"{name} is what the host with the fleet's authority is called", other)
+    spelled = register.spelled(name)
+    if spelled != name:
+        text = f"{spelled} is in this fleet, and TLS takes {name} for the same"
+        raise UserError(text, f"write {spelled}, or {other}")
+    newest = register.newest(name)
+    if newest is not None and newest.role != role:
+        raise UserError(f"{name} has the role {newest.role} in this fleet", other)
 
 
 def open_authority(folder: FleetFolder) -> Authority:

@@ -18,7 +18,6 @@ from trimtab.fleet.identity.refusals import (
     nobody_there,
     of_alert,
     of_certificate,
-    refused_without_word,
 )
 
 _CONNECT_S = 10.0
@@ -38,22 +37,20 @@ async def probe(host: str, port: int, name: str, bundle: Bundle) -> Seen:
     where = f"{name} ({host}:{port})"
     context = client_context(bundle)
     try:
-        return await asyncio.wait_for(_look(host, port, name, context), _CONNECT_S)
+        return await _look(host, port, name, context)
     except ssl.SSLCertVerificationError as error:
         called = await _called(host, port, bundle) if error.verify_code in _MISNAMED else ""
         raise of_certificate(where, name, called, error) from error
     except ssl.SSLError as error:
         raise of_alert(where, error, bundle) from error
     except (OSError, EOFError, asyncio.TimeoutError) as error:
-        if isinstance(error, _Silent | EOFError):
-            raise refused_without_word(where) from error
         raise nobody_there(where, error) from error
 
 
 _MISNAMED = (62, 63, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and its kin
 
 
-class _Silent(ConnectionError):
+class _Silent(ConnectionAbortedError):
     """It closed the connection, or said nothing, after the handshake."""
 
 
@@ -77,15 +74,16 @@ def client_context(bundle: Bundle) -> ssl.SSLContext:
 async def _look(host: str, port: int, name: str, context: ssl.SSLContext) -> Seen:
     """In TLS 1.3 the other side's verdict on our certificate comes after the handshake: gRPC's
     server speaks first, so a byte means that we are let in."""
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+    connecting = asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+    reader, writer = await asyncio.wait_for(connecting, _CONNECT_S)
     try:
-        certificate = writer.get_extra_info("ssl_object").getpeercert()
         try:
             first = await asyncio.wait_for(reader.read(1), _VERDICT_S)
         except (ConnectionError, asyncio.TimeoutError) as error:
             raise _Silent from error
         if not first:
             raise _Silent
+        certificate = writer.get_extra_info("ssl_object").getpeercert()
         return Seen(_time(certificate, "notBefore"), _time(certificate, "notAfter"))
     finally:
         await _closed(writer)
@@ -95,12 +93,15 @@ async def _called(host: str, port: int, bundle: Bundle) -> str:
     """What the device calls itself; empty where it does not say any more."""
     context = client_context(bundle)
     context.check_hostname = False
-    with contextlib.suppress(OSError, asyncio.TimeoutError):
+    # ValueError: an alert has come since, and OpenSSL tells nothing of the certificate any more.
+    with contextlib.suppress(OSError, asyncio.TimeoutError, ValueError):
         _, writer = await asyncio.wait_for(
             asyncio.open_connection(host, port, ssl=context), _CONNECT_S
         )
-        certificate = writer.get_extra_info("ssl_object").getpeercert()
-        await _closed(writer)
+        try:
+            certificate = writer.get_extra_info("ssl_object").getpeercert()
+        finally:
+            await _closed(writer)
         names = [value for kind, value in certificate["subjectAltName"] if kind == "DNS"]
         return names[0] if names else ""
     return ""

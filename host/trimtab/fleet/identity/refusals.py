@@ -105,6 +105,8 @@ def nobody_there(where: str, error: BaseException) -> DeviceUnreachable:
     if isinstance(error, asyncio.TimeoutError):
         text = f"{where}: nothing answers: the connection timed out"
         return DeviceUnreachable(text, "is the device on, and reachable from this network?")
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError | EOFError):
+        return refused_without_word(where)
     if isinstance(error, socket.gaierror):
         return DeviceUnreachable(f"{where}: there is no such host", "check the address")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

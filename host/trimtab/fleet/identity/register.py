@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Register:
-    """``list_number``: of the newest revocation list. ``told``: device -> the number it has."""
+    """``list_number``: of the newest revocation list. ``told``: device -> the one it was sent."""
 
     fleet_id: str
     list_number: int = 1
@@ -44,6 +44,11 @@ class Register:
 
     def newest(self, name: str) -> Entry | None:
         return next((each for each in reversed(self.entries) if each.name == name), None)
+
+    def spelled(self, name: str) -> str:
+        """As it was issued, whatever its case, for TLS takes names without; else ``name``."""
+        alike = [each.name for each in self.entries if each.name.casefold() == name.casefold()]
+        return name if name in alike or not alike else alike[-1]
 
     def with_entry(self, entry: Entry) -> Register:
         return replace(self, entries=(*self.entries, entry))

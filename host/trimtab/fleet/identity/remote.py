@@ -30,11 +30,11 @@ class IdentityClient:
     """Every method raises TrimtabError (the agent refused) or DeviceUnreachable."""
 
     def __init__(self, device: str, channel: grpc.aio.Channel) -> None:
-        self._device = device
+        self.device = device
         self._stub = cast("_Identities", identity_pb2_grpc.IdentityServiceStub(channel))
 
     async def identity(self) -> RemoteIdentity:
-        with translated(self._device):
+        with translated(self.device):
             answer = await self._stub.GetIdentity(
                 identity_pb2.GetIdentityRequest(), timeout=_DEADLINE_S
             )
@@ -47,12 +47,12 @@ class IdentityClient:
 
     async def install(self, bundle: bytes) -> None:
         request = identity_pb2.InstallIdentityRequest(bundle=bundle)
-        with translated(self._device):
+        with translated(self.device):
             await self._stub.InstallIdentity(request, timeout=_DEADLINE_S)
 
     async def update_revocations(self, revocations: bytes) -> int:
         """The number that is then in force."""
         request = identity_pb2.UpdateRevocationsRequest(revocation_list=revocations)
-        with translated(self._device):
+        with translated(self.device):
             answer = await self._stub.UpdateRevocations(request, timeout=_DEADLINE_S)
         return answer.revocation_number

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import grpc.aio
-from trimtab_protos.errors import TrimtabError
+from trimtab_protos.errors import IdentityInvalid, TrimtabError
 
 from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.identity.folder import fleet_folder
 from trimtab.fleet.identity.probe import Seen
 from trimtab.fleet.identity.register import read_register
 from trimtab.fleet.identity.remote import IdentityClient
+from trimtab.records import UserError
+
+if TYPE_CHECKING:
+    from trimtab.fleet.identity.authority import Authority
 
 _LOG = logging.getLogger(__name__)
 _SHARE_LEFT = 1 / 3
+_FOREIGN_LIST = (
+    "%s had a revocation list that is not in %s, and has this one now: was the folder restored "
+    "from a backup? Revoke again whoever was revoked since"
+)
 
 
 def soon_expires(seen: Seen) -> bool:
@@ -30,17 +41,13 @@ async def look_after(device: str, seen: Seen, channel: grpc.aio.Channel) -> None
     folder = fleet_folder()
     if not folder.is_authority:
         return
-    register = read_register(folder.register)
-    behind = register.told.get(device, 1) < register.list_number
-    if not behind and not soon_expires(seen):
-        return
     try:
-        if behind:
+        if await _is_behind(device, channel):
             await tell_revocations(device, channel)
         if soon_expires(seen):
             await renew(device, channel)
             _LOG.warning("%s: its identity would soon expire and was renewed", device)
-    except (TrimtabError, DeviceUnreachable) as error:
+    except (TrimtabError, DeviceUnreachable, UserError) as error:
         _LOG.warning("%s: its identity could not be looked after: %s", device, error)
 
 
@@ -49,7 +56,8 @@ async def tell_revocations(device: str, channel: grpc.aio.Channel) -> None:
     from trimtab.fleet.identity.authority import open_authority
 
     authority = open_authority(fleet_folder())
-    await IdentityClient(device, channel).update_revocations(authority.revocations)
+    client = IdentityClient(device, channel)
+    await _bring(client, authority, lambda: client.update_revocations(authority.revocations))
     authority.note_told(device)
 
 
@@ -58,6 +66,36 @@ async def renew(device: str, channel: grpc.aio.Channel) -> None:
     from trimtab.fleet.identity.authority import open_authority
 
     authority = open_authority(fleet_folder())
-    bundle = authority.issue("device", device)
-    await IdentityClient(device, channel).install(bundle.pem())
+    bundle = authority.issue("device", authority.register.spelled(device))
+    client = IdentityClient(device, channel)
+
+    async def install() -> None:
+        await client.install(replace(bundle, revocations=authority.revocations).pem())
+
+    await _bring(client, authority, install)
     authority.note_told(device)
+
+
+async def _is_behind(device: str, channel: grpc.aio.Channel) -> bool:
+    """What was told counts no more once the device was set up anew, and its own number does not
+    tell which list it is where this folder was restored from a backup."""
+    register = read_register(fleet_folder().register)
+    present = (await IdentityClient(device, channel).identity()).revocation_number
+    return min(present, register.told.get(device, 1)) < register.list_number
+
+
+async def _bring(
+    client: IdentityClient, authority: Authority, bring: Callable[[], Awaitable[object]]
+) -> None:
+    """Once more under a higher number where the device has a list that this folder knows not."""
+    try:
+        await bring()
+    except IdentityInvalid as refused:
+        # Whatever else it refuses would not be taken under another number either.
+        if "revocation_number" not in refused.metadata:
+            raise
+        present = (await client.identity()).revocation_number
+        if not authority.renumber_list(present):
+            raise
+        await bring()
+        _LOG.warning(_FOREIGN_LIST, client.device, fleet_folder().path)

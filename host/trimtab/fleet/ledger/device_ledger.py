@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import TypeAdapter, ValidationError
+
+from trimtab.fleet.jobs import DeviceInfo
+
+_INFO = TypeAdapter(DeviceInfo)
 Record = dict[str, Any]
 
 
@@ -41,18 +46,21 @@ class DeviceLedger:
 
     Raises OSError where the disk is full.
 
-    ``set_aside``: why something of the device was left undone by this process.
+    ``set_aside``: why something of the device was left undone by this process. ``info``: what the
+    device was when its arms were planned; None: not known.
     """
 
     device: str
     folder: Path
     write: Write
     device_id: str = ""
+    info: DeviceInfo | None = None
     submissions: dict[str, Submission] = field(default_factory=dict)
     set_aside: str = ""
 
-    def note_device(self, device_id: str) -> None:
-        self._note("device", device_id=device_id)
+    def note_device(self, info: DeviceInfo) -> None:
+        plain = _INFO.dump_python(info, mode="json")
+        self._note("device", device_id=info.device_id, info=plain)
 
     def note_asked(self, request_id: str, arms: Iterable[str]) -> None:
         self._note("asked", request_id=request_id, arms=list(arms))
@@ -87,6 +95,7 @@ class DeviceLedger:
         kind = record["kind"]
         if kind == "device":
             self.device_id = record["device_id"]
+            self.info = _info(record.get("info"))
         elif kind == "asked":
             request_id = record["request_id"]
             self.submissions[request_id] = Submission(request_id, tuple(record["arms"]))
@@ -102,3 +111,11 @@ class DeviceLedger:
             submission.acknowledged = True
         elif kind == "lost":
             submission.lost = record["reason"]
+
+
+def _info(plain: Any) -> DeviceInfo | None:
+    """None where another release wrote it down otherwise, or not at all."""
+    try:
+        return _INFO.validate_python(plain)
+    except ValidationError:
+        return None

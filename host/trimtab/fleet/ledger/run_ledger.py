@@ -65,7 +65,9 @@ class RunLedger:
             os.close(self._lock)
 
     def discard(self) -> None:
-        """The run is in the store, whole."""
+        """The run is in the store, whole. Its plan goes first: who is killed in between leaves
+        nothing that could be gone on with."""
+        (self.folder / _LOG).unlink(missing_ok=True)
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trimtab.fleet.identity.authority import Authority
+from trimtab.fleet.identity.authority import Authority, open_authority
 from trimtab.fleet.identity.bundle import read_bundle, with_header
+from trimtab.fleet.identity.folder import FleetFolder
 from trimtab_agent.config import ConfigError
 from trimtab_agent.security.bundle import BundleError
 from trimtab_agent.security.crl import read_revocations
 from trimtab_agent.security.identity import load_identity
+from trimtab_protos.errors import IdentityInvalid
 
 BundleFile = Callable[..., Path]
 
@@ -129,10 +132,37 @@ def test_a_revocation_list_is_taken_once_and_never_an_older_one(
     assert identity.revoke(authority.revocations) == 2
     assert identity.revoke(authority.revocations) == 2
     assert told == [read_revocations(authority.revocations).serials]
-    with pytest.raises(BundleError, match="older than the present one"):
+    with pytest.raises(IdentityInvalid, match="older than the present one") as refused:
         identity.revoke(first)
+    assert refused.value.metadata == {"revocation_number": "2"}
     assert load_identity(path).revocations.number == 2
     assert ann.certificate not in path.read_bytes()
+
+
+def test_another_list_of_the_same_number_is_refused(
+    bundle_file: BundleFile, authority: Authority, tmp_path: Path
+) -> None:
+    """It would pass for in force, and whom it names would go on coming in."""
+    identity = load_identity(bundle_file())
+    for name in ("ann", "eve"):
+        authority.issue("operator", name)
+    shutil.copytree(tmp_path / "fleet", tmp_path / "backup")
+    authority.revoke("ann")
+    identity.revoke(authority.revocations)
+    restored = open_authority(FleetFolder(tmp_path / "backup"))
+    restored.revoke("eve")
+    before = identity.revocations
+    for take in (
+        lambda: identity.revoke(restored.revocations),
+        lambda: identity.install(restored.issue("device", "pi5").pem()),
+    ):
+        with pytest.raises(IdentityInvalid, match="as the present one has") as refused:
+            take()
+        assert refused.value.metadata == {"revocation_number": "2"}
+        assert identity.revocations == before
+    restored.renumber_list(above=2)
+    assert identity.revoke(restored.revocations) == 3
+    assert identity.revocations.serials == set(restored.register.revoked_serials())
 
 
 def test_a_list_that_the_authority_did_not_sign_is_refused(

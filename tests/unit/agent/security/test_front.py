@@ -23,6 +23,7 @@ from trimtab_agent.security.peer import Peer, peer_of
 from trimtab_agent.security.places import PlaceLimits
 
 _SECONDS = 60.0
+_SILENT = 64
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _OPENED: list[asyncio.StreamWriter] = []
 
@@ -65,11 +66,9 @@ async def _running(
         server.close()
 
 
-async def _connect(
-    port: int, context: ssl.SSLContext
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(port: int, context: ssl.SSLContext, own: str = "127.0.0.1") -> Streams:
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="pi5"
+        "127.0.0.1", port, ssl=context, server_hostname="pi5", local_addr=(own, 0)
     )
     _OPENED.append(writer)
     assert await reader.readexactly(1) == b"!"
@@ -197,3 +196,59 @@ def test_connections_of_the_revoked_are_closed_and_others_stay(
     _run(bundle_file, test)
     assert "closing a connection of ann" in caplog.text
     assert "refused 127.0.0.1: its certificate is revoked" in caplog.text
+
+
+class ParkedHandshake:
+    """All of a handshake but its last word: the certificate and Finished are kept back."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="pi5")
+
+    async def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                writer.write(self._outgoing.read())
+                self._incoming.write(await reader.read(1 << 16))
+            else:
+                return self._outgoing.read()
+
+
+def test_who_draws_out_the_handshake_past_its_revocation_is_not_let_in(
+    bundle_file: Callable[..., Path], authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    parked = ParkedHandshake(client_context(authority.issue("operator", "ann")))
+
+    async def test(port: int, echo: Echo, identity: DeviceIdentity) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        _OPENED.append(writer)
+        last_word = await parked.begin(reader, writer)
+        authority.revoke("ann")
+        identity.revoke(authority.revocations)
+        writer.write(last_word)
+        with contextlib.suppress(OSError):
+            while await reader.read(1 << 16):
+                pass
+        assert echo.peers == []
+
+    _run(bundle_file, test)
+    assert "ann's certificate was revoked during its handshake" in caplog.text
+
+
+def test_one_address_that_says_nothing_keeps_nobody_else_out(
+    bundle_file: Callable[..., Path], authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = client_context(authority.issue("operator", "ann"))
+
+    async def test(port: int, echo: Echo, __: DeviceIdentity) -> None:
+        for _ in range(_SILENT):
+            _OPENED.append((await asyncio.open_connection("127.0.0.1", port))[1])
+        await _connect(port, context, own="127.0.0.2")
+        assert echo.open == 1
+        with pytest.raises(ConnectionError):
+            await _connect(port, context)
+
+    _run(bundle_file, test)
+    assert "refused 127.0.0.1: 8 others from there are at their handshakes" in caplog.text

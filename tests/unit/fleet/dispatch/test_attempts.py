@@ -70,3 +70,29 @@ def test_one_arm_that_fails_again_and_again_is_given_up_alone() -> None:
 def test_pauses_grow_and_end_at_half_a_minute() -> None:
     assert 0.25 <= pause_s(0) <= 0.5
     assert 15 <= pause_s(50) <= 30
+
+
+def test_a_line_on_which_only_answers_get_through_comes_to_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("trimtab.fleet.dispatch.attempts.time.monotonic", lambda: now[0])
+    attempts = Attempts(Rules(attempts=3, patience_s=60), is_local=False)
+
+    connections = 0
+    goes_on = True
+    while goes_on:
+        attempts.reached()
+        connections += 1
+        now[0] += 10
+        goes_on = attempts.reconnect()
+    assert connections == 6  # for as long as a device may be silent
+
+
+def test_a_line_that_breaks_often_is_gone_on_with_while_something_gets_through() -> None:
+    attempts = Attempts(Rules(attempts=1, patience_s=0.001), is_local=False)
+
+    for _ in range(50):
+        attempts.reached()
+        attempts.progressed()
+        assert attempts.reconnect()

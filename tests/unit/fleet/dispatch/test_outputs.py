@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.collect import JobCollector
 from trimtab.fleet.dispatch.outputs import pull_outputs, raw_arm
@@ -9,7 +10,7 @@ from trimtab.fleet.jobs import ArmOutcome, ArmRequest, JobUpdate
 from trimtab.fleet.ledger import DeviceLedger
 from trimtab.records import Artifact, ArtifactFile, MeasurementSettings
 from trimtab_protos.digest import Digest, digest_bytes
-from trimtab_protos.errors import ArtifactMissing
+from trimtab_protos.errors import ArtifactMissing, InternalError, TrimtabError
 
 ARTIFACT = Artifact("onnx", (ArtifactFile("m.onnx", Path("m.onnx"), digest_bytes(b"m")),), 1)
 ARM = ArmRequest("a", ARTIFACT, MeasurementSettings(runtime="onnxruntime"))
@@ -19,15 +20,16 @@ FILE = digest_bytes(b"x")
 class Forgetful(AgentClient):
     """A client of a device that no longer has what it named."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: TrimtabError | None = None) -> None:
         self.device = "pi5"
+        self._error = error or ArtifactMissing(f"the device has no artifact {FILE}")
 
     async def find_missing(self, digests: object) -> set[Digest]:
         raise AssertionError("nothing is sent here")
 
     @property
     def channel(self) -> None:  # type: ignore[override]
-        raise ArtifactMissing(f"the device has no artifact {FILE}")
+        raise self._error
 
 
 def collector(profile: Digest | None, unavailable: dict[str, str]) -> JobCollector:
@@ -74,3 +76,12 @@ async def test_what_is_here_is_not_asked_for_again(tmp_path: Path) -> None:
     kept.output_path(FILE.sha256, ".json").write_text("x")
 
     assert await pull_outputs(Forgetful(), heard, "a", kept) == ""
+
+
+async def test_what_another_try_may_bring_does_not_count_as_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.fleet.transfer._FIRST_PAUSE_S", 0.0)
+    client = Forgetful(InternalError("incident 1"))
+    with pytest.raises(InternalError):
+        await pull_outputs(client, collector(FILE, {}), "a", ledger(tmp_path))

@@ -71,8 +71,42 @@ def test_a_name_has_one_role(authority: Authority) -> None:
     authority.issue("device", "pi5")
     with pytest.raises(UserError, match="pi5 has the role device"):
         authority.issue("operator", "pi5")
-    with pytest.raises(UserError, match="host has the role operator"):
-        authority.issue("viewer", "host")
+
+
+@pytest.mark.parametrize("name", ["host", "Host", "HOST"])
+@pytest.mark.parametrize("role", ["device", "operator", "viewer"])
+def test_nobody_else_gets_the_hosts_name_which_cannot_be_revoked(
+    authority: Authority, role: Role, name: str
+) -> None:
+    with pytest.raises(UserError, match=f"{name} is what the host .* is called"):
+        authority.issue(role, name)
+
+
+def test_a_name_is_there_once_whatever_its_case(authority: Authority) -> None:
+    """OpenSSL takes a certificate for PI5 where pi5 is meant."""
+    authority.issue("device", "PI5")
+    with pytest.raises(UserError, match="PI5 is in this fleet, and TLS takes pi5 for the same"):
+        authority.issue("device", "pi5")
+    authority.issue("device", "PI5")
+    assert authority.register.spelled("pi5") == "PI5"
+    assert authority.register.spelled("pi4") == "pi4"
+
+
+def test_a_list_gets_a_number_above_a_devices_where_one_can_have_it(
+    authority: Authority, folder: FleetFolder
+) -> None:
+    authority.issue("operator", "ann")
+    authority.revoke("ann")
+    assert authority.renumber_list(above=1)
+    assert authority.register.list_number == 2
+    assert authority.renumber_list(above=7)
+    assert authority.register.list_number == 8
+    made = x509.load_pem_x509_crl(authority.revocations)
+    assert made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 8
+    assert len(list(made)) == 1
+    assert read_bundle(folder.host).revocations.split() == authority.revocations.split()
+    assert not authority.renumber_list(above=2**63 - 1)
+    assert authority.register.list_number == 8
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a..b", "10.0.0.5", "x" * 64, "a b", "pi.", "ä"])

@@ -4,15 +4,37 @@ import sys
 from pathlib import Path
 
 import pytest
+from trimtab.fleet.jobs import DeviceInfo, RuntimeInfo
 from trimtab.fleet.ledger import RunLedger, read_plan
-from trimtab.records import UserError
+from trimtab.records import SensorInfo, UserError
+
+INFO = DeviceInfo(
+    device_id="1234",
+    display_name="",
+    board_model="Pi 5",
+    soc="",
+    cpu_model="",
+    machine_arch="aarch64",
+    os_release="",
+    kernel_release="",
+    python_version="",
+    memory_bytes=1 << 30,
+    cpu_count=4,
+    max_frequency_hz=0,
+    agent_version="",
+    boot_id="",
+    tuning={"governor": "performance"},
+    runtimes=(RuntimeInfo("litert", "2", "ai_edge_litert", ("tflite",), ("cpu",), ""),),
+    sensors=(SensorInfo("core", "Cel", "soc", kind="averaged"),),
+    max_chunk_bytes=0,
+)
 
 
 def test_everything_that_was_noted_is_there_again(tmp_path: Path) -> None:
     ledger = RunLedger(tmp_path)
     ledger.begin({"run_id": "r"})
     pi5 = ledger.device("pi5")
-    pi5.note_device("1234")
+    pi5.note_device(INFO)
     for name in ("first", "second", "third"):
         pi5.note_asked(name, (f"{name}-a", f"{name}-b"))
     pi5.note_job("first", "000001-x")
@@ -27,7 +49,7 @@ def test_everything_that_was_noted_is_there_again(tmp_path: Path) -> None:
     found = again.device("pi5")
 
     assert again.plan == read_plan(tmp_path) == {"run_id": "r"}
-    assert found.device_id == "1234"
+    assert (found.device_id, found.info) == ("1234", INFO)
     assert found.submissions == pi5.submissions
     assert found.submissions["first"].acknowledged
     assert [each.request_id for each in found.submissions.values() if each.is_open] == ["third"]
@@ -62,6 +84,18 @@ def test_a_process_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
         RunLedger(tmp_path)
     ledger.discard()
     assert not tmp_path.exists()
+
+
+def test_who_is_killed_while_a_run_is_thrown_away_leaves_nothing_to_go_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = RunLedger(tmp_path / "run")
+    ledger.begin({"run_id": "r"})
+    monkeypatch.setattr("shutil.rmtree", lambda folder, ignore_errors: None)
+    ledger.discard()
+
+    assert (tmp_path / "run" / "events").is_dir()
+    assert read_plan(tmp_path / "run") == {}
 
 
 def test_a_job_costs_two_syncs_and_what_is_not_synced_may_be_lost(
