@@ -27,7 +27,7 @@ from trimtab_agent.collection import Collector
 from trimtab_agent.config import MEGABYTE, Settings, StateLock
 from trimtab_agent.device import boot_id
 from trimtab_agent.doctor.visits import Visits
-from trimtab_agent.housekeeping import give_memory_back
+from trimtab_agent.housekeeping import give_memory_back, memory_given_back
 from trimtab_agent.interceptors import ErrorInterceptor
 from trimtab_agent.inventory import Inventory
 from trimtab_agent.job_queue import JobQueue
@@ -180,7 +180,10 @@ async def _running(settings: Settings, stopped: asyncio.Future[int]) -> AsyncIte
         parts.inventory.start()
         give_memory_back()  # importing left some
         name = door.identity.own.name if door.identity else ""
-        async with shown(settings, address, name, parts.inventory, _collector(parts, door)):
+        async with (
+            memory_given_back(lambda: parts.queue.running is not None),
+            shown(settings, address, name, parts.inventory, _collector(parts, door)),
+        ):
             yield address
     finally:
         await health.enter_graceful_shutdown()
