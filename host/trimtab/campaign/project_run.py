@@ -27,7 +27,7 @@ from trimtab.compress.device import TargetDevice
 from trimtab.export.variants import build_variants
 from trimtab.fleet.progress import OnProgress
 from trimtab.project import Project, changed, load_project
-from trimtab.records import Run, UserError, Variant
+from trimtab.records import Run, Variant
 from trimtab.store import RunStore, new_run_id
 from trimtab.task import (
     CorruptionPlan,
@@ -164,15 +164,9 @@ def run_built(
     plan = plan_of(run, built.project.path, campaign)
     if resumed is not None:
         check_same(resumed, plan)
-    with run_ledger(run.run_id) as ledger:
+    with run_ledger(run.run_id, resumed=resumed is not None) as ledger:
         if resumed is None:
             ledger.begin(plan)
-        elif not ledger.plan:
-            ledger.discard()
-            raise UserError(
-                f"run {run.run_id} was ended by another process in the meantime",
-                f"`trimtab runs show {run.run_id}` shows it",
-            )
         measured = measure_into(store, run, replace(campaign, ledger=ledger), on_progress)
         decision = choose(measured, built.project.requirements, built.project.objective)
         store.set_decision(run.run_id, decision)

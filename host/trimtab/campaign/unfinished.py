@@ -49,10 +49,17 @@ def find_unfinished(project: Path, run_id: str | None) -> Mapping[str, Any]:
 
 
 @contextmanager
-def run_ledger(run_id: str) -> Iterator[RunLedger]:
-    """Kept, unless it is discarded in the block. Raises UserError where it is in use."""
+def run_ledger(run_id: str, *, resumed: bool) -> Iterator[RunLedger]:
+    """Kept, unless it is discarded in the block. Raises UserError where it is in use, or where
+    another process has come to the end of the run that is to be ``resumed``."""
     ledger = RunLedger(unfinished_folder() / run_id)
     try:
+        if resumed and not ledger.plan:
+            ledger.discard()
+            raise UserError(
+                f"run {run_id} was ended by another process in the meantime",
+                f"`trimtab runs show {run_id}` shows it",
+            )
         yield ledger
     finally:
         ledger.close()

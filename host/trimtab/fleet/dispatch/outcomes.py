@@ -15,10 +15,11 @@ from trimtab.records import DeviceRef, RawArm
 
 
 class Outcomes:
-    """``arms`` by their keys: empty until it is known what the device has."""
+    """``arms`` by their keys; not planned until it is known what the device has."""
 
     def __init__(self, device: str, workload: Workload) -> None:
         self.arms: dict[str, ArmRequest] = {}
+        self.is_planned = False
         self._device = device
         self._workload = workload
         self._info: DeviceInfo | None = None
@@ -28,6 +29,7 @@ class Outcomes:
 
     def plan(self, info: DeviceInfo) -> None:
         self.arms = {self._workload.key(arm): arm for arm in self._workload.arms(info)}
+        self.is_planned = True
         self.admit(info)
 
     def admit(self, info: DeviceInfo) -> None:

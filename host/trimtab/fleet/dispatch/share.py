@@ -51,12 +51,9 @@ async def measure_on(
             async with asyncio.timeout_at(workload.deadline_at):
                 await share.run(state)
     except TimeoutError:
-        reason = "the run's deadline passed before it was measured"
-        share.set_aside(Failure("resources", reason))
-        if not share.is_known:
-            raise DeviceUnreachable(
-                f"{device.name}: the run's deadline passed before it answered"
-            ) from None
+        share.set_aside(Failure("resources", "the run's deadline passed before it was measured"))
+    if not share.is_known:
+        raise DeviceUnreachable(f"{device.name}: {share.reason}")
     return share.measured()
 
 
@@ -76,7 +73,13 @@ class _Share:
 
     @property
     def is_known(self) -> bool:
-        return bool(self._outcomes.arms)
+        """Whether its arms are: they go by what the device has."""
+        return self._outcomes.is_planned
+
+    @property
+    def reason(self) -> str:
+        """Why something was not measured."""
+        return self._unmeasured.message
 
     async def run(self, state: Path) -> None:
         await self._recall()

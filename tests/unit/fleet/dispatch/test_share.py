@@ -97,6 +97,15 @@ async def test_another_device_at_its_address_says_so_and_costs_no_result(
     assert all("another device answers" in text for text in failures(found))
 
 
+async def test_another_device_before_anything_was_asked_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
+) -> None:
+    ledger.device("pi5").note_device(device_info())
+    with pytest.raises(DeviceUnreachable, match="pi5: another device answers"):
+        await measured(monkeypatch, ledger, PlayedAgent(device_info("board-2")))
+    assert "pi5" in ledger.set_aside
+
+
 async def test_a_collected_job_is_thanked_for_and_not_measured_again(
     monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
 ) -> None:
