@@ -24,7 +24,7 @@ def keep_within(folder: Path, most_bytes: int) -> None:
             _remove(folder, too_old)
     except FileNotFoundError:
         return
-    except OSError as error:
+    except (OSError, RecursionError) as error:  # folders nested beyond all measure
         _LOG.warning("%s: not brought within %d bytes: %s", folder, most_bytes, error)
 
 

@@ -150,7 +150,7 @@ class JobLog:
     def _event(self, position: int) -> Event:
         try:
             return from_plain(Event, self._journal.read(position))
-        except (IndexError, ValueError, OSError) as error:
+        except (IndexError, ValueError, FileNotFoundError) as error:
             if position == self.view.last_sequence - 1 and self.view.end_time_ns is not None:
                 return self._end(self.view.end_time_ns)
             raise self._trimmed() from error

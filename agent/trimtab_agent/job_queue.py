@@ -132,6 +132,7 @@ class JobQueue:
         self._running = None
         self._leases.book.job_ended()
         self._store.prune()
+        await asyncio.to_thread(self._runner.tidy_up)
         give_memory_back()
 
     async def _wait_for_disk(self) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from trimtab_protos.failure import Failure
 
-from trimtab_agent import cache_folder
 from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.attempts import Attempts
+from trimtab_agent.cache_folder import MAX_CACHE_BYTES, keep_within
 from trimtab_agent.config import DEFAULT_MAX_JOB_NS, Settings
 from trimtab_agent.doctor.harness import null_median_ns
 from trimtab_agent.health_gate import examine
@@ -98,12 +98,15 @@ class JobRunner:
             failure = _unexpected(error)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            if self._rules.caches is not None:
-                cache_folder.keep_within(self._rules.caches, cache_folder.MAX_CACHE_BYTES)
         arms = _in_order(log)
         if failure is None and arms and all(arm.failure is not None for arm in arms):
             failure = arms[0].failure
         await log.record(JobFinished("failed" if failure else "succeeded", failure, arms))
+
+    def tidy_up(self) -> None:
+        """Between two jobs; it may take a while on a slow card."""
+        if self._rules.caches is not None:
+            keep_within(self._rules.caches, MAX_CACHE_BYTES)
 
     async def _refusal(self, log: JobLog, folder: Path) -> Failure | None:
         """Why the device is in no state to run the job."""

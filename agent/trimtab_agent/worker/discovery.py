@@ -25,7 +25,7 @@ async def describe_runtimes(
     names = runtime_names()
     alone = [name for name in names if name not in answers]
     described = await asyncio.gather(*(_describe(name, scratch, timeout_ns) for name in alone))
-    answers.update((info.name, info) for info in described)
+    answers.update(zip(alone, described, strict=True))  # a third party's may call itself otherwise
     return tuple(answers[name] for name in names)
 
 

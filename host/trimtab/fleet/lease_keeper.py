@@ -21,12 +21,18 @@ _LOG = logging.getLogger(__name__)
 
 
 class LeaseKeeper:
-    """One device's. A lease that was held when the connection broke is taken up again."""
+    """One device's. A lease that was held when the connection broke is taken up again.
 
-    def __init__(self, device: str, holder: str, say: Callable[[str], None]) -> None:
+    ``heard``: of each answer of a device that somebody else uses.
+    """
+
+    def __init__(
+        self, device: str, holder: str, say: Callable[[str], None], heard: Callable[[], None]
+    ) -> None:
         self._device = device
         self._holder = holder
         self._say = say
+        self._heard = heard
         self._lease_id = ""
         self._request_id = ""
 
@@ -67,6 +73,7 @@ class LeaseKeeper:
             try:
                 lease = await client.acquire_lease(self._request_id, self._holder, TTL_S)
             except LeaseHeld as error:
+                self._heard()
                 told = self._tell(error, told)
                 await asyncio.sleep(_ASK_AGAIN_S)
             except NotServed:

@@ -31,6 +31,13 @@ _OTHERS_PATIENCE_S = 60.0
 _BROKEN = (DeviceUnreachable, InternalError)
 
 
+Heard = Callable[[], None]
+
+
+def _nothing() -> None:
+    pass
+
+
 class FilesRefused(Exception):
     """The device has no room for these; all others were sent."""
 
@@ -48,10 +55,12 @@ async def push(
     files: Iterable[tuple[Path, Digest]],
     chunk_bytes: int,
     on_sent: Callable[[Path, int], None],
+    heard: Heard = _nothing,
 ) -> None:
     """Sends what the device lacks; while it measures for another host, waits.
 
-    A broken connection is taken up again where it broke, as long as something gets through.
+    A broken connection is taken up again where it broke, as long as something gets through, which
+    ``heard`` is told of each time.
 
     Raises FilesRefused, another TrimtabError or DeviceUnreachable; OSError where a file has gone in
     the meantime.
@@ -61,7 +70,7 @@ async def push(
     refused: dict[Digest, TrimtabError] = {}
     for digest in sorted(missing):
         try:
-            if await _send(client, paths[digest], digest, chunk_bytes):
+            if await _send(client, paths[digest], digest, chunk_bytes, _Tries(heard)):
                 on_sent(paths[digest], digest.size_bytes)
         except NO_ROOM as error:
             refused[digest] = error
@@ -69,19 +78,20 @@ async def push(
         raise FilesRefused(refused)
 
 
-async def pull(client: AgentClient, digest: Digest, target: Path) -> None:
-    """What broke off is gone on with, also by another call: it lies beside the target.
+async def pull(client: AgentClient, digest: Digest, target: Path, heard: Heard = _nothing) -> None:
+    """What broke off is gone on with, also by another call: it lies beside the target. ``heard`` is
+    told whenever something more of it came.
 
     On the disk when it returns. Raises DigestMismatch where what arrived is not what was named
     (nothing is left then), other TrimtabErrors, or DeviceUnreachable.
     """
     part = part_of(target, client.device)
     began_anew = not part.exists()
-    await _fetch(client, digest, part)
+    await _fetch(client, digest, part, _Tries(heard))
     found = await asyncio.to_thread(digest_file, part)
     if found != digest and not began_anew:  # what lay there was no beginning of it
         part.unlink()
-        await _fetch(client, digest, part)
+        await _fetch(client, digest, part, _Tries(heard))
         found = await asyncio.to_thread(digest_file, part)
     if found != digest:
         part.unlink(missing_ok=True)
@@ -112,19 +122,23 @@ def part_of(target: Path, device: str) -> Path:
 class _Tries:
     """How often a broken connection is tried again: always, while there is progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], None]) -> None:
+        self._heard = heard
         self._furthest = -1
         self._moved_at = time.monotonic()
         self._failures = 0
 
     def reached(self, size_bytes: int) -> None:
         if size_bytes > self._furthest:
+            if self._furthest >= 0:  # the first look only tells where it begins
+                self._heard()
             self._furthest = size_bytes
             self._moved_at = time.monotonic()
             self._failures = 0
 
     def wait_patiently(self) -> None:
         """The device has said why nothing moves."""
+        self._heard()
         self._moved_at = time.monotonic()
 
     def start_over(self) -> None:
@@ -142,9 +156,10 @@ class _Tries:
         await asyncio.sleep(min(_FIRST_PAUSE_S * 2 ** (self._failures - 1), _LONGEST_PAUSE_S))
 
 
-async def _send(client: AgentClient, path: Path, digest: Digest, chunk_bytes: int) -> bool:
+async def _send(
+    client: AgentClient, path: Path, digest: Digest, chunk_bytes: int, tries: _Tries
+) -> bool:
     """Whether anything of it had to be sent by us."""
-    tries = _Tries()
     was_sent = was_refused = False
     while True:
         try:
@@ -171,13 +186,13 @@ async def _send(client: AgentClient, path: Path, digest: Digest, chunk_bytes: in
             await tries.pause(error)
 
 
-async def _fetch(client: AgentClient, digest: Digest, part: Path) -> None:
-    tries = _Tries()
+async def _fetch(client: AgentClient, digest: Digest, part: Path, tries: _Tries) -> None:
     while True:
         try:
             await download(client, digest, part)
             return
         except RateLimited as error:
+            tries.wait_patiently()
             await asyncio.sleep(float(error.metadata.get("retry_after_s") or _WAIT_S))
         except _BROKEN as error:
             tries.reached(part.stat().st_size)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
-from trimtab_agent import cache_folder
+from trimtab_agent import job_runner
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.cache_folder import keep_within
 from trimtab_agent.job_runner import JobRules, JobRunner
-from trimtab_agent.job_store import JobStore
 from trimtab_agent.quiet import Quiet
-from trimtab_agent.records import JobSpec, Policy
 
 
 def lay(folder: Path, name: str, used_at: float) -> Path:
@@ -52,17 +51,26 @@ def test_a_folder_that_is_not_there_is_within_any_bound(tmp_path: Path) -> None:
     keep_within(tmp_path / "none", 0)
 
 
-async def test_a_jobs_end_brings_the_cache_within_its_bound(
+def test_folders_nested_beyond_all_measure_fail_nothing(tmp_path: Path) -> None:
+    inner = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=inner)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=inner)
+        os.close(inner)
+        inner = deeper
+    os.close(inner)
+    keep_within(tmp_path, 10)
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
+
+
+def test_the_end_of_a_job_brings_the_cache_within_its_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_folder, "MAX_CACHE_BYTES", 30_000)
+    monkeypatch.setattr(job_runner, "MAX_CACHE_BYTES", 30_000)
     caches = tmp_path / "caches"
     laid = [lay(caches, name, used_at) for used_at, name in enumerate("abc", 100)]
     artifacts = ArtifactStore(tmp_path / "a")
     rules = JobRules(caches=caches)
     runner = JobRunner(artifacts, tmp_path / "scratch", Quiet(), rules=rules)
-    spec = JobSpec((), 1, Policy(1, 1, 1, 1, 1, 1), None, 0, None, support_only=True)
-    log = JobStore(tmp_path / "jobs", artifacts, 1, 10**6).create("r", spec)
-    await runner.run(log)
-    assert log.view.state == "succeeded"
+    runner.tidy_up()
     assert [each.exists() for each in laid] == [False, True, True]

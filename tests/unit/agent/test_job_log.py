@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,21 @@ async def test_events_that_the_disk_lost_are_not_passed_over(tmp_path: Path) -> 
     with pytest.raises(EventsTrimmed) as lost:
         await anext(watched)
     assert lost.value.metadata["first_sequence"] == str(len(KINDS) + 1)
+
+
+async def test_a_device_out_of_descriptors_has_lost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the host would take a finished job for one that is gone, and measure it again."""
+    log = make_store(tmp_path).create("r", SPEC)
+    for kind in KINDS:
+        await log.record(kind)
+    with monkeypatch.context() as without:
+        without.setattr(Journal, "read", _out_of_descriptors)
+        with pytest.raises(OSError, match="Too many open files"):
+            await anext(log.follow(0))
+    assert (await anext(log.follow(0))).sequence == 1
+
+
+def _out_of_descriptors(journal: Journal, index: int) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")

@@ -30,6 +30,10 @@ class Gate:
         self.through = asyncio.Semaphore(0)
         self.started: list[str] = []
         self.fault: Exception | None = None
+        self.tidied = 0
+
+    def tidy_up(self) -> None:
+        self.tidied += 1
 
     async def run(self, log: JobLog) -> None:
         self.started.append(log.view.request_id)
@@ -312,3 +316,15 @@ async def test_jobs_without_a_lease_leave_room_to_who_holds_one(
     with pytest.raises(QueueFull):
         queue.check_room()
     queue.check_room(lease.lease_id)
+
+
+async def test_the_device_is_tidied_up_after_each_job(queue: JobQueue, gate: Gate) -> None:
+    store = queue._store
+    queue.start()
+    for name in ("a", "b"):
+        queue.put(store.create(name, SPEC))
+        gate.through.release()
+    async with asyncio.timeout(5):
+        while gate.tidied < 2:  # noqa: ASYNC110 - of the queue's own task
+            await asyncio.sleep(0.01)
+    await queue.stop()

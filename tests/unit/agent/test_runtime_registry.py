@@ -65,3 +65,22 @@ async def test_an_import_that_ends_the_process_costs_the_other_runtimes_nothing(
     assert "SIGABRT" in infos.pop("onnxruntime").unavailable_reason
     assert {"litert", "null", "openvino", "torch"} <= set(infos)
     assert all(info.version for info in infos.values())
+
+
+async def test_a_third_partys_runtime_may_call_itself_as_ours_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "fast-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fast\nVersion: 0\n")
+    entry = "[trimtab.runtimes]\nfast = trimtab_fast:Fast\n"
+    (info / "entry_points.txt").write_text(entry)
+    code = (
+        "from trimtab_agent.runtimes.null import NullRuntime\nclass Fast(NullRuntime):\n    pass\n"
+    )
+    (tmp_path / "trimtab_fast.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    infos = await describe_runtimes(tmp_path)
+    assert [each.name for each in infos].count("null") == 2
+    assert len(infos) == len(registry.runtime_names())

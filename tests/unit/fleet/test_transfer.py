@@ -64,7 +64,7 @@ async def test_another_host_is_waited_for_also_after_a_long_measurement(
         return True
 
     sends(monkeypatch, upload)
-    assert await transfer._send(CLIENT, Path("x"), FILE, 1)
+    assert await transfer._send(CLIENT, Path("x"), FILE, 1, transfer._Tries(lambda: None))
 
 
 async def test_a_host_that_does_not_get_on_is_not_waited_for_for_ever(
@@ -75,7 +75,7 @@ async def test_a_host_that_does_not_get_on_is_not_waited_for_for_ever(
 
     sends(monkeypatch, upload)
     with pytest.raises(OffsetMismatch):
-        await transfer._send(CLIENT, Path("x"), FILE, 1)
+        await transfer._send(CLIENT, Path("x"), FILE, 1, transfer._Tries(lambda: None))
 
 
 @pytest.mark.parametrize(("error", "left"), [(InternalError, 400), (ArtifactMissing, 400)])
@@ -125,3 +125,19 @@ async def test_another_file_than_the_one_named_leaves_nothing(
     with pytest.raises(DigestMismatch):
         await pull(CLIENT, FILE, tmp_path / "back")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_each_piece_that_gets_through_is_heard_of(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], tmp_path: Path
+) -> None:
+    heard: list[int] = []
+
+    async def download(client: object, digest: object, part: Path) -> None:
+        size = part.stat().st_size if part.exists() else 0
+        part.write_bytes(DATA[: size + 250])
+        if size + 250 < len(DATA):
+            raise InternalError("the line broke")
+
+    monkeypatch.setattr(transfer, "download", download)
+    await pull(CLIENT, FILE, tmp_path / "back", lambda: heard.append(1))
+    assert len(heard) == 2  # the first look only tells where it begins

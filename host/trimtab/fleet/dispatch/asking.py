@@ -43,6 +43,7 @@ async def asked_until_answered(
         try:
             return await ask()
         except _BUSY as error:
+            attempts.progressed()
             pause = float(error.metadata.get("retry_after_s") or pause_s(_BUSY_PAUSES))
             teller.say(f"waiting: {error.message}")
         except _PASSING as error:

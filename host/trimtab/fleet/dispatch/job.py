@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from trimtab_protos.errors import Failure, JobUnknown, TrimtabError
+from trimtab_protos.errors import Failure, InternalError, JobUnknown, TrimtabError
 
 from trimtab.fleet import convert
 from trimtab.fleet.client import AgentClient
@@ -137,11 +137,18 @@ class DeviceJob:
 
     async def _collect(self, client: AgentClient) -> JobEnd:
         gone: dict[str, str] = {}
+        unread: dict[str, str] = {}  # the device has them still: such an arm is measured again
         for key, arm in self._arms.items():
-            if self._counts(arm.name):
-                gone[key] = await pull_outputs(client, self._collector, arm.name, self._ledger)
+            if not self._counts(arm.name):
+                continue
+            try:
+                gone[key] = await pull_outputs(
+                    client, self._collector, arm.name, self._ledger, self._heard
+                )
+            except InternalError as error:
+                unread[key] = error.message
         self._ledger.note_collected(self._submission.request_id, gone)
-        return await self._end(gone.keys(), gone)
+        return await self._end(gone.keys(), {**gone, **unread})
 
     async def _end(self, counted: Collection[str], gone: Mapping[str, str]) -> JobEnd:
         end = JobEnd()

@@ -46,6 +46,11 @@ class Outcomes:
         return [self.arms[key] for key in self._runnable]
 
     @property
+    def is_any_refused(self) -> bool:
+        """As the device was when that was looked at last."""
+        return any(key not in self._found for key in self._refused)
+
+    @property
     def missing(self) -> list[str]:
         """Keys of what can run and has no outcome yet."""
         return [key for key in self._runnable if key not in self._found]

@@ -7,35 +7,46 @@ from dataclasses import replace
 from pathlib import Path
 
 from trimtab_protos.digest import Digest
-from trimtab_protos.errors import ArtifactMissing, DigestMismatch, Failure
+from trimtab_protos.errors import ArtifactMissing, DigestMismatch, Failure, InternalError
 
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.collect import JobCollector
 from trimtab.fleet.jobs import ArmOutcome
 from trimtab.fleet.ledger import DeviceLedger
-from trimtab.fleet.transfer import pull
+from trimtab.fleet.transfer import Heard, pull
 from trimtab.operator_profile import OperatorProfile, read_profile
 from trimtab.records import RawArm
 
+_PULLS = 3
 _OUTPUTS, _PROFILE = ".npz", ".json"
 
 
 async def pull_outputs(
-    client: AgentClient, collector: JobCollector, arm: str, ledger: DeviceLedger
+    client: AgentClient, collector: JobCollector, arm: str, ledger: DeviceLedger, heard: Heard
 ) -> str:
     """Fetches what is not here yet; the reason where the device no longer has something.
 
-    Raises DeviceUnreachable, and TrimtabError for what another try may get past.
+    Raises DeviceUnreachable, and InternalError where the device has it and cannot send it.
     """
     wanted = zip(_digests(collector.outcome(arm)), (_OUTPUTS, _PROFILE), strict=True)
     for digest, suffix in wanted:
         if digest is None or ledger.output_path(digest.sha256, suffix).exists():
             continue
         try:
-            await pull(client, digest, ledger.output_path(digest.sha256, suffix))
+            await _pulled(client, digest, ledger.output_path(digest.sha256, suffix), heard)
         except (ArtifactMissing, DigestMismatch) as error:
             return error.message
     return ""
+
+
+async def _pulled(client: AgentClient, digest: Digest, target: Path, heard: Heard) -> None:
+    for left in reversed(range(_PULLS)):
+        try:
+            await pull(client, digest, target, heard)
+            return
+        except InternalError:
+            if not left:
+                raise
 
 
 async def raw_arm(

@@ -10,7 +10,7 @@ from trimtab_protos.digest import Digest
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.dispatch.workload import Workload
 from trimtab.fleet.jobs import ArmRequest
-from trimtab.fleet.transfer import push
+from trimtab.fleet.transfer import Heard, push
 
 
 def needs(workload: Workload, arm: ArmRequest) -> set[Digest]:
@@ -26,10 +26,13 @@ async def push_files(
     arms: Iterable[ArmRequest],
     chunk_bytes: int,
     on_sent: Callable[[Path, int], None],
+    heard: Heard,
 ) -> None:
     """What the device lacks of them. Raises as ``push`` does."""
     files = {file.digest: file.path for arm in arms for file in arm.artifact.files}
     for data in (workload.evaluation, workload.inputs):
         if data is not None:
             files[data.digest] = data.path
-    await push(client, [(path, digest) for digest, path in files.items()], chunk_bytes, on_sent)
+    await push(
+        client, [(path, digest) for digest, path in files.items()], chunk_bytes, on_sent, heard
+    )

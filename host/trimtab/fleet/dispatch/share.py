@@ -65,8 +65,10 @@ class _Share:
         self._workload = workload
         self._ledger = workload.ledger.device(device.name)
         self._teller = Teller(device.name, on_progress)
-        self._lease = LeaseKeeper(device.name, workload.rules.holder, self._teller.say)
         self._attempts = Attempts(workload.rules, device.is_local)
+        self._lease = LeaseKeeper(
+            device.name, workload.rules.holder, self._teller.say, self._attempts.progressed
+        )
         self._outcomes = Outcomes(device.name, workload)
         self._info: DeviceInfo | None = None
         self._unmeasured = Failure("device", "the device ended the job without a result")
@@ -136,9 +138,10 @@ class _Share:
                     submission.collected = None
 
     def _is_anything_left(self) -> bool:
-        return not self.is_known or bool(
-            self._outcomes.missing or self._open() or self._unthanked()
-        )
+        if not self.is_known or self._outcomes.missing or self._open() or self._unthanked():
+            return True
+        # What the device could not run then it may be able to run now.
+        return self._info is None and self._outcomes.is_any_refused
 
     def _open(self) -> list[Submission]:
         return [each for each in self._ledger.submissions.values() if each.is_open]
@@ -229,7 +232,12 @@ class _Share:
             return await job.finish(client)
         assert self._info is not None  # noqa: S101 - met before
         await push_files(
-            client, self._workload, arms.values(), self._info.max_chunk_bytes, self._sent
+            client,
+            self._workload,
+            arms.values(),
+            self._info.max_chunk_bytes,
+            self._sent,
+            self._attempts.progressed,
         )
         async with self._lease.held(client, "leases" in self._info.features) as lease_id:
             await job.submit(client, lease_id)

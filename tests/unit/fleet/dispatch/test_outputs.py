@@ -17,6 +17,10 @@ ARM = ArmRequest("a", ARTIFACT, MeasurementSettings(runtime="onnxruntime"))
 FILE = digest_bytes(b"x")
 
 
+def nothing() -> None:
+    pass
+
+
 class Forgetful(AgentClient):
     """A client of a device that no longer has what it named."""
 
@@ -49,7 +53,7 @@ def ledger(tmp_path: Path) -> DeviceLedger:
 async def test_a_device_without_a_document_leaves_its_reason(tmp_path: Path) -> None:
     heard = collector(None, {"operator_profile": "the worker crashed"})
     kept = ledger(tmp_path)
-    gone = await pull_outputs(Forgetful(), heard, "a", kept)
+    gone = await pull_outputs(Forgetful(), heard, "a", kept, nothing)
     raw = await raw_arm(heard, "a", kept, profiled=True, why_gone=gone)
 
     assert gone == ""
@@ -61,7 +65,7 @@ async def test_a_document_that_is_gone_is_unavailable_with_the_devices_words(
     tmp_path: Path,
 ) -> None:
     heard, kept = collector(FILE, {}), ledger(tmp_path)
-    gone = await pull_outputs(Forgetful(), heard, "a", kept)
+    gone = await pull_outputs(Forgetful(), heard, "a", kept, nothing)
     raw = await raw_arm(heard, "a", kept, profiled=True, why_gone=gone)
 
     assert raw.profile is not None
@@ -75,7 +79,7 @@ async def test_what_is_here_is_not_asked_for_again(tmp_path: Path) -> None:
     heard, kept = collector(FILE, {}), ledger(tmp_path)
     kept.output_path(FILE.sha256, ".json").write_text("x")
 
-    assert await pull_outputs(Forgetful(), heard, "a", kept) == ""
+    assert await pull_outputs(Forgetful(), heard, "a", kept, nothing) == ""
 
 
 async def test_what_another_try_may_bring_does_not_count_as_gone(
@@ -84,4 +88,4 @@ async def test_what_another_try_may_bring_does_not_count_as_gone(
     monkeypatch.setattr("trimtab.fleet.transfer._FIRST_PAUSE_S", 0.0)
     client = Forgetful(InternalError("incident 1"))
     with pytest.raises(InternalError):
-        await pull_outputs(client, collector(FILE, {}), "a", ledger(tmp_path))
+        await pull_outputs(client, collector(FILE, {}), "a", ledger(tmp_path), nothing)

@@ -171,3 +171,39 @@ async def test_a_job_whose_end_never_comes_is_not_asked_about_for_ever(
 
     found = await measured(monkeypatch, ledger, Endless())
     assert all("has no end on the device" in text for text in failures(found))
+
+
+async def test_what_a_device_could_not_run_then_is_tried_now(
+    monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
+) -> None:
+    pi5, work = ledger.device("pi5"), workload(ledger)
+    pi5.note_device(device_info(litert_unavailable="not installed"))
+    pi5.note_asked("first", [work.key(ARMS[0])])
+    pi5.note_job("first", "1-job")
+    with EventFile(pi5.events_path("first")) as file:
+        for event in job_events(["a"]):
+            file.append(event.SerializeToString())
+    pi5.note_collected("first", [work.key(ARMS[0])])
+    pi5.note_acknowledged("first")
+
+    gone = await measured(monkeypatch, ledger, GONE)
+    assert failures(gone) == ["", "not installed"]
+    assert ledger.set_aside == {}
+    agent = PlayedAgent()
+    assert failures(await measured(monkeypatch, ledger, agent)) == ["", ""]
+    assert agent.submitted == [["b"]]
+
+
+async def test_outputs_that_a_device_cannot_send_cost_their_arm_alone(
+    monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
+) -> None:
+    async def pull_outputs(client: object, collector: object, arm: str, *rest: object) -> str:
+        if arm == "a":
+            raise InternalError("incident 7")
+        return ""
+
+    monkeypatch.setattr("trimtab.fleet.dispatch.job.pull_outputs", pull_outputs)
+    agent = PlayedAgent()
+    found = await measured(monkeypatch, ledger, agent)
+    assert [each.raw.failure is None for each in found][1]
+    assert agent.submitted == [["a", "b"], ["a"]]  # attempts=2, and b is not measured again
