@@ -153,7 +153,7 @@ def _wait_until_ready(agent: RunningAgent) -> str:
     while time.monotonic() < deadline:
         for line in agent.log.read_text().splitlines():
             if _READY in line:
-                return line.partition(_READY)[2]
+                return line.partition(_READY)[2].partition('"')[0]  # as JSON it is quoted
         if agent.process.poll() is not None:
             break
         time.sleep(0.01)

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 
 from trimtab_agent import __version__
 from trimtab_agent.cli_battery import calibrate_battery
-from trimtab_agent.cli_parts import ROOT, refuse
+from trimtab_agent.cli_parts import ROOT, check_finite, refuse
 from trimtab_agent.config import (
     DEFAULT_CALLS_PER_S,
     DEFAULT_MAX_JOB_NS,
     HOUR_NS,
     MEGABYTE,
     ConfigError,
+    LoopbackAddress,
     Settings,
     default_state_dir,
     metrics_address,
     parse_listen,
 )
-from trimtab_agent.logs import log_to_standard_error
+from trimtab_agent.logs import log_to_standard_error, say
 from trimtab_agent.records import DeviceInfo
 from trimtab_agent.tables import device_lines, examination_lines
 from trimtab_agent.worker_environment import (
@@ -34,6 +37,7 @@ from trimtab_agent.worker_environment import (
     switch_isolation_off,
 )
 
+_METRICS_HOST = "127.0.0.1"
 _WOULD_VOID = 1
 _INTERRUPTED = 130
 _FORMAT = click.option(
@@ -130,10 +134,9 @@ def main() -> None:
 )
 @click.option(
     "--metrics-listen",
-    default="127.0.0.1",
-    show_default=True,
     metavar="HOST",
-    help="A loopback address: whoever reaches it may read the figures.",
+    help="A loopback address: whoever reaches it may read the figures; with --metrics-port.  "
+    "[default: 127.0.0.1]",
 )
 @click.option(
     "--no-isolation",
@@ -164,7 +167,7 @@ def serve(  # noqa: PLR0913 - one for each option
     log_format: str,
     announce: bool,
     metrics_port: int | None,
-    metrics_listen: str,
+    metrics_listen: str | None,
     no_isolation: bool,
     worker_user: str | None,
     stop_with_stdin: bool,
@@ -181,6 +184,7 @@ def serve(  # noqa: PLR0913 - one for each option
 
     log_to_standard_error(log_format)
     try:
+        check_finite(max_job_hours=max_job_hours, max_calls_per_second=max_calls_per_second)
         allow_delegates(delegates)
         if no_isolation:
             switch_isolation_off()
@@ -199,11 +203,11 @@ def serve(  # noqa: PLR0913 - one for each option
             max_job_ns=round(max_job_hours * HOUR_NS),
             calls_per_s=max_calls_per_second,
             announce=announce,
-            metrics=metrics_address(metrics_listen, metrics_port),
+            metrics=_metrics(metrics_listen, metrics_port),
         )
-        code = asyncio.run(serve_until_stopped(settings, _say_ready))
+        code = asyncio.run(serve_until_stopped(settings, partial(_say_ready, log_format)))
     except (ConfigError, OSError) as error:
-        refuse(error)
+        refuse(error, log_format)
     except KeyboardInterrupt:  # before the server took the signal over
         code = _INTERRUPTED
     sys.exit(code)
@@ -272,5 +276,11 @@ def _describe() -> DeviceInfo:
     return describe_device(runtimes=runtimes)
 
 
-def _say_ready(address: str) -> None:
-    click.echo(f"trimtab-agent {__version__} listening on {address}", err=True)
+def _metrics(host: str | None, port: int | None) -> LoopbackAddress | None:
+    if host is not None and port is None:
+        raise ConfigError(f"--metrics-listen {host} serves nothing without --metrics-port PORT")
+    return metrics_address(host or _METRICS_HOST, port)
+
+
+def _say_ready(log_format: str, address: str) -> None:
+    say(log_format, logging.INFO, f"trimtab-agent {__version__} listening on {address}")

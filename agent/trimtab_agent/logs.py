@@ -1,4 +1,7 @@
-"""The agent's log: one line a record, as text or as JSON, each with the job it was made for."""
+"""The agent's log: one line a record, as text or as JSON, each with the job it was made for.
+
+As text, a traceback follows its record, each line indented: a line that is not is a record's.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
+_LOG = logging.getLogger("trimtab_agent")
+_INDENT = "    "
 FIELDS = ("job_id", "request_id", "arm", "peer")
 _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
 
@@ -43,10 +48,16 @@ class _Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        text = super().formatMessage(record)
+    def format(self, record: logging.LogRecord) -> str:
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record)
+        text = self.formatMessage(record)
         job_id = getattr(record, "job_id", "")
-        return f"{text} job={job_id}" if job_id else text
+        lines = [f"{text} job={job_id}" if job_id else text]
+        if record.exc_info:
+            traceback = self.formatException(record.exc_info).splitlines()
+            lines += [_INDENT + line for line in traceback]
+        return "\n".join(map(_escaped, lines))
 
 
 class _Json(logging.Formatter):
@@ -66,6 +77,11 @@ class _Json(logging.Formatter):
         return json.dumps(content, ensure_ascii=False)
 
 
+def _escaped(text: str) -> str:
+    """In one line that steers no terminal: hosts choose names that stand in the log."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def log_handler(log_format: str, stream: TextIO) -> logging.Handler:
     """``log_format``: text or json."""
     handler = logging.StreamHandler(stream)
@@ -78,3 +94,11 @@ def log_to_standard_error(log_format: str) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(log_handler(log_format, sys.stderr))
+
+
+def say(log_format: str, level: int, text: str) -> None:
+    """The program's own word on standard error; as JSON a record like the others."""
+    if log_format == "json":
+        _LOG.log(level, "%s", text)
+    else:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - what starts an agent waits for it

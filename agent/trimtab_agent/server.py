@@ -9,7 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -27,6 +27,7 @@ from trimtab_agent.collection import Collector
 from trimtab_agent.config import MEGABYTE, Settings, StateLock
 from trimtab_agent.device import boot_id
 from trimtab_agent.doctor.visits import Visits
+from trimtab_agent.generic_methods import GenericMethods
 from trimtab_agent.housekeeping import give_memory_back, memory_given_back
 from trimtab_agent.interceptors import ErrorInterceptor
 from trimtab_agent.inventory import Inventory
@@ -217,18 +218,21 @@ def _server(
 ) -> grpc.aio.Server:
     interceptors = [ErrorInterceptor(), RoleInterceptor(), LimitInterceptor(parts.callers)]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
+    methods: Any = GenericMethods(server)
     device_pb2_grpc.add_DeviceServiceServicer_to_server(
-        DeviceServicer(parts.inventory, parts.telemetry, parts.leases, parts.status), server
+        DeviceServicer(parts.inventory, parts.telemetry, parts.leases, parts.status), methods
     )
     artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(
-        ArtifactServicer(parts.artifacts, parts.uploads, parts.quiet, parts.leases), server
+        ArtifactServicer(parts.artifacts, parts.uploads, parts.quiet, parts.leases), methods
     )
-    benchmark_pb2_grpc.add_BenchmarkServiceServicer_to_server(BenchmarkServicer(parts.jobs), server)
+    benchmark_pb2_grpc.add_BenchmarkServiceServicer_to_server(
+        BenchmarkServicer(parts.jobs), methods
+    )
     doctor_pb2_grpc.add_DoctorServiceServicer_to_server(
-        DoctorServicer(parts.visits, parts.inventory), server
+        DoctorServicer(parts.visits, parts.inventory), methods
     )
-    identity_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(identity), server)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    identity_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(identity), methods)
+    health_pb2_grpc.add_HealthServicer_to_server(health, methods)
     return server
 
 

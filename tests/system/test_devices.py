@@ -58,6 +58,17 @@ def test_top_looks_once_for_programs(fleet: Any, trimtab: Trimtab) -> None:
     assert "alive" in table.stdout
 
 
+def test_who_does_not_answer_is_passed_over_with_a_line(fleet: Any, trimtab: Trimtab) -> None:
+    looked = trimtab("devices", "top", "memory>=1MB", "--once", "--format", "json")
+
+    assert looked.returncode == 3, looked.stderr
+    assert [each["device"] for each in json.loads(looked.stdout)["devices"]] == ["alive"]
+    (line,) = looked.stderr.splitlines()
+    assert line.startswith("passed over: dead does not answer: no agent answers")
+    alone = trimtab("devices", "top", "label:is=alive and memory>=1MB", "--once")
+    assert (alone.returncode, alone.stderr) == (0, "")
+
+
 def test_top_without_a_terminal_tells_changes_and_finds_a_restarted_agent(
     fleet: Any, environment: dict[str, str], start_agent: Callable[..., Any], tmp_path: Path
 ) -> None:

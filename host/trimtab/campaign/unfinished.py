@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -65,8 +64,20 @@ def run_ledger(run_id: str, *, resumed: bool) -> Iterator[RunLedger]:
         ledger.close()
 
 
-def forget(run_id: str) -> None:
-    shutil.rmtree(unfinished_folder() / run_id, ignore_errors=True)
+@contextmanager
+def forget(run_id: str) -> Iterator[None]:
+    """What is kept of an unfinished run goes at the end of the block, which nobody can go on with
+    meanwhile. Raises UserError where another process is measuring it."""
+    folder = unfinished_folder()
+    if not folder.is_dir() or run_id not in (each.name for each in folder.iterdir()):
+        yield  # opening its ledger would make one
+        return
+    ledger = RunLedger(folder / run_id)
+    try:
+        yield
+        ledger.discard()
+    finally:
+        ledger.close()
 
 
 def plan_of(run: Run, project: Path, campaign: Campaign) -> dict[str, Any]:

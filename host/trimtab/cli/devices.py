@@ -169,21 +169,24 @@ def info(selector: str, output: str) -> int:
 
 
 def _print_info(name: str, info: DeviceInfo) -> None:
-    facts = Table(title=f"{name}: {info.description}", show_header=False, title_justify="left")
+    title = escape(f"{name}: {info.description}")
+    facts = Table(title=title, show_header=False, title_justify="left")
     for key in ("device_id", "board_model", "soc", "cpu_model", "machine_arch", "os_release"):
         facts.add_row(key, escape(str(getattr(info, key))) or "not told by the firmware")
     for key in ("kernel_release", "python_version", "agent_version", "boot_id"):
-        facts.add_row(key, str(getattr(info, key)))
+        facts.add_row(key, escape(str(getattr(info, key))))
     facts.add_row("memory", f"{info.memory_bytes / 2**20:.0f} MiB")
     for key, value in (*info.hardware.items(), *info.tuning.items()):
-        facts.add_row(key, escape(value))
+        facts.add_row(escape(key), escape(value))
     abilities = Table("kind", "name", "state")
     for runtime in info.runtimes:
         usable = f"{runtime.package} {runtime.version}: {', '.join(runtime.accelerators)}"
-        abilities.add_row("runtime", runtime.name, escape(runtime.unavailable_reason or usable))
+        state = runtime.unavailable_reason or usable
+        abilities.add_row("runtime", escape(runtime.name), escape(state))
     for sensor in info.sensors:
         usable = f"{sensor.unit}, {sensor.scope}"
-        abilities.add_row("sensor", sensor.name, escape(sensor.unavailable_reason or usable))
+        state = sensor.unavailable_reason or usable
+        abilities.add_row("sensor", escape(sensor.name), escape(state))
     console = output_console()
     console.print(facts)
     console.print(abilities)

@@ -42,13 +42,17 @@ def discover_devices(seconds: float, adding: bool) -> int:
     inventory = home_inventory()
     table = Table("device", "address", "agent", "device id", "in the inventory")
     for one in found:
-        shown = (one.name, one.address, one.version, one.device_id, _place(inventory, one, adding))
+        name = one.name if one.has_usable_name else repr(one.name)
+        shown = (name, one.address, one.version, one.device_id, _place(inventory, one, adding))
         table.add_row(*map(escape, shown))
     output_console().print(table)
     return EXIT_DONE
 
 
 def _place(inventory: Inventory, found: Found, adding: bool) -> str:
+    """A command is offered only with a name that may be pasted into a shell."""
+    if not found.has_usable_name:
+        return f"no: it tells no usable name; give it one: trimtab devices add NAME {found.address}"
     for device in inventory.devices():
         if device.name == found.name:
             same = device.address.removeprefix("tls://") in found.places

@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.campaign.session import find_devices, local_agent_state
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.fleet.doctor import Examined, NotExamined, examine_devices
@@ -34,14 +34,14 @@ def doctor(selectors: tuple[str, ...], all_findings: bool, output: str) -> int:
       trimtab devices doctor
       trimtab devices doctor label:kind=pi5 --format json
     """
-    chosen = select_devices(selectors or ("all",))
-    found = asyncio.run(examine_devices(chosen, local_agent_state()))
+    selection = find_devices(selectors or ("all",), silent_will_do=True)
+    found = asyncio.run(examine_devices(selection.devices, local_agent_state()))
     if output == "json":
         rows = [_row(name, answer) for name, answer in found.items()]
         print_json({"schema": "trimtab.fleet-doctor/1", "devices": rows})
     else:
         output_console().print(_table(found, all_findings))
-    return _exit_code(found)
+    return EXIT_FAILED if selection.silent else _exit_code(found)
 
 
 def _exit_code(found: Mapping[str, Examined | NotExamined]) -> int:

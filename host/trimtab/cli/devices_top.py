@@ -13,11 +13,12 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.campaign.session import find_devices, local_agent_state
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.fleet.inventory import home_inventory
 from trimtab.fleet.inventory_device import InventoryDevice
+from trimtab.fleet.inventory_selection import Selection
 from trimtab.fleet.live import Seen, follow, look_once
 from trimtab.fleet.open_files import allow_open_files
 from trimtab.fleet.telemetry import live_period_s
@@ -41,8 +42,9 @@ _DRAW_S = 0.5
 def top(selectors: tuple[str, ...], once: bool, output: str) -> int:
     """Watch the fleet: who holds what, what it measures, how warm it is; q or Ctrl-C ends.
 
-    Each second, of all devices but local (its agent would keep others from measuring here) or of
-    those that are selected. Where standard output is no terminal: a line for every change.
+    Each second, of all devices or those that are selected; of local only where it is named (its
+    agent would keep others from measuring here). Where standard output is no terminal: a line for
+    every change.
 
     \b
     Examples:
@@ -51,25 +53,24 @@ def top(selectors: tuple[str, ...], once: bool, output: str) -> int:
     """
     if output == "json" and not once:
         raise UserError("--format json is of one look", "add --once")
-    devices, state = _chosen(selectors), local_agent_state()
+    selection, state = _chosen(selectors, silent_will_do=once), local_agent_state()
+    devices = selection.devices
     allow_open_files(len(devices))
     if once:
-        return _look(devices, state, output)
+        code = _look(devices, state, output)
+        return EXIT_FAILED if selection.silent else code
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_watch(devices, state, output_console()))
     return EXIT_DONE
 
 
-def _chosen(selectors: tuple[str, ...]) -> tuple[InventoryDevice, ...]:
-    if selectors:
-        return select_devices(selectors)
+def _chosen(selectors: tuple[str, ...], *, silent_will_do: bool) -> Selection:
     known = home_inventory().devices()
-    devices = tuple(device for device in known if not device.is_local)
-    if not devices:
+    if not selectors and all(device.is_local for device in known):
         raise UserError(
             "no device is known but local", "trimtab devices add NAME ADDRESS, or name local"
         )
-    return devices
+    return find_devices(selectors or ("all",), silent_will_do=silent_will_do, local_if_named=True)
 
 
 def _look(devices: tuple[InventoryDevice, ...], state: Path, output: str) -> int:

@@ -9,6 +9,7 @@ import click
 from trimtab_protos.errors import TrimtabError
 
 from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.plain_text import without_controls
 from trimtab.records import UserError
 
 EXIT_DONE = 0
@@ -23,9 +24,9 @@ def report_error(error: BaseException, debug: bool) -> int:
     if debug and not isinstance(error, KeyboardInterrupt | click.Abort):
         traceback.print_exception(error)
     code, message, advice = _explain(error)
-    click.echo(message, err=True)
-    if advice:
-        click.echo(f"  {advice}", err=True)
+    for text in (message, f"  {advice}" if advice else ""):
+        if text:
+            click.echo(without_controls(text, keep="\n\t"), err=True)
     return code
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
 from trimtab.measure import agreement
 from trimtab.measure_policies import describe
+from trimtab.plain_text import printable
 from trimtab.records import Decision, MeasurementSettings, Result, Run
 
 _FILE_WIDTH = 120
@@ -46,7 +47,8 @@ def report_failures(results: Sequence[Result]) -> None:
         if result.error is not None:
             where = f"{result.label} on {result.device.name}"
             failure = result.error
-            click.echo(f"failed: {where}: {failure.failure_class}: {failure.message}", err=True)
+            line = f"failed: {where}: {failure.failure_class}: {failure.message}"
+            click.echo(printable(line), err=True)
 
 
 def print_run_results(run: Run, output: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.campaign.project_run import Built, build_project, compress_project, run_built
 from trimtab.campaign.session import scratch_folder
@@ -36,6 +37,7 @@ from trimtab.cli.options import (
 )
 from trimtab.cli.progress import progress_display
 from trimtab.home import store_url
+from trimtab.plain_text import printable, without_controls
 from trimtab.records import Run, UserError, Variant
 from trimtab.store import RunStore
 
@@ -199,5 +201,7 @@ def _print_variants(variants: Sequence[Variant]) -> None:
     for variant in variants:
         row = _variant_row(variant)
         size = f"{row['size_bytes'] / 1e3:.1f} kB" if row["size_bytes"] is not None else ""
-        table.add_row(variant.name, variant.format, size, row["file"] or row["error"])
+        file, error = without_controls(row["file"] or ""), printable(row["error"] or "")
+        shown = (variant.name, variant.format, size, file or error)
+        table.add_row(*map(Text, shown))
     output_console().print(table)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich import box
 from rich.table import Column, Table
+from rich.text import Text
 
 from trimtab.campaign.choice import choose
 from trimtab.campaign.unfinished import forget, unfinished_runs
@@ -25,6 +26,7 @@ from trimtab.cli.options import output_option
 from trimtab.decide.requirements import parse_requirement
 from trimtab.home import store_url
 from trimtab.measure_policies import describe
+from trimtab.plain_text import printable
 from trimtab.records import Objective, Run, UserError
 from trimtab.store import RunStore, read_recording, write_recording
 
@@ -59,7 +61,7 @@ def list_runs(output: str) -> int:
         run, created, "name", "devices", "results", "failed", "status", box=box.SIMPLE_HEAD
     )
     for summary in kept:
-        table.add_row(
+        cells = (
             summary.run_id,
             summary.created.removesuffix("+00:00").replace("T", " "),
             summary.name,
@@ -68,6 +70,7 @@ def list_runs(output: str) -> int:
             str(summary.failed_count),
             "unfinished" if summary.run_id in unfinished else "finished",
         )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     output_console().print(table)
     return EXIT_DONE
 
@@ -125,7 +128,8 @@ def import_run(path: Path) -> int:
     run = read_recording(path)
     with RunStore(store_url()) as store:
         is_new = store.add(run)
-    click.echo(f"{'imported' if is_new else 'already there:'} {run.run_id} ({run.name})", err=True)
+    what = "imported" if is_new else "already there:"
+    click.echo(f"{what} {printable(f'{run.run_id} ({run.name})')}", err=True)
     return EXIT_DONE
 
 
@@ -134,12 +138,15 @@ def import_run(path: Path) -> int:
 def delete_run(run_id: str) -> int:
     """Delete a run and its samples from the store; export it first to keep it.
 
+    A run that is being measured stays.
+
     \b
     Example: trimtab runs delete 20261101-120000-ab12
     """
     with RunStore(store_url()) as store:
-        deleted = store.delete(run_id)
-    forget(deleted)
+        whole_id = _whole_id(store, run_id)
+        with forget(whole_id):
+            deleted = store.delete(whole_id)
     click.echo(f"deleted {deleted}", err=True)
     return EXIT_DONE
 
@@ -190,6 +197,12 @@ def report(run_id: str, path: Path) -> int:
     """
     write_page(_load(run_id), path)
     return EXIT_DONE
+
+
+def _whole_id(store: RunStore, beginning: str) -> str:
+    """What it is where it is not one run's: the store tells what is wrong with it."""
+    found = [each.run_id for each in store.list() if each.run_id.startswith(beginning)]
+    return found[0] if beginning and len(found) == 1 else beginning
 
 
 def _load(run_id: str) -> Run:

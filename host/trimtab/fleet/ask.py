@@ -12,6 +12,7 @@ from trimtab.fleet.dispatch import connected
 from trimtab.fleet.errors import DeviceUnreachable
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.jobs import DeviceInfo
+from trimtab.fleet.open_files import allow_open_files
 
 DEADLINE_S = 5.0
 
@@ -20,6 +21,7 @@ async def ask_devices(
     devices: Sequence[InventoryDevice], state: Path
 ) -> dict[str, DeviceInfo | str]:
     """By name; a text says why one does not answer. ``state``: the local agent's folder."""
+    allow_open_files(len(devices))
     answers = await asyncio.gather(*(ask_device(device, state) for device in devices))
     return {device.name: answer for device, answer in zip(devices, answers, strict=True)}
 

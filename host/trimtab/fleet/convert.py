@@ -1,4 +1,7 @@
-"""Between protobuf messages and the host's own values."""
+"""Between protobuf messages and the host's own values.
+
+What an agent says is made printable here, once: nothing of it may steer a terminal or forge a line.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from trimtab.fleet.jobs import (
     Samples,
     int64,
 )
+from trimtab.plain_text import cleaned, printable, without_controls
 from trimtab.records import Check, MeasurementSettings, Outcome, TensorInfo
 
 _OUTCOMES: dict[int, Outcome] = {
@@ -57,7 +61,7 @@ def digest_to_proto(value: Digest) -> artifact_pb2.Digest:
 
 def device_info(message: device_pb2.DeviceInfo) -> DeviceInfo:
     clusters = message.cpu_clusters
-    return DeviceInfo(
+    info = DeviceInfo(
         device_id=message.device_id,
         display_name=message.display_name,
         board_model=message.board_model,
@@ -79,6 +83,7 @@ def device_info(message: device_pb2.DeviceInfo) -> DeviceInfo:
         hardware=dict(message.hardware),
         features=tuple(message.features),
     )
+    return cleaned(info)
 
 
 def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
@@ -104,7 +109,7 @@ def submit_request(request: JobRequest) -> benchmark_pb2.SubmitJobRequest:
 def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
     common: dict[str, Any] = {
         "sequence": event.sequence,
-        "arm": event.arm,
+        "arm": without_controls(event.arm),
         "repeat_index": event.repeat_index,
         "phase": _enum_name(benchmark_pb2.Phase, event.phase, "PHASE_"),
     }
@@ -119,18 +124,18 @@ def job_update(event: benchmark_pb2.JobEvent) -> JobUpdate:
             int64(batch.start_offset_ns), int64(batch.latency_ns), batch.block_index
         )
     elif kind == "sensor_batch":
-        common["readings"] = readings(event.sensor_batch)
+        common["readings"] = cleaned(readings(event.sensor_batch))
     elif kind == "window":
         common["window"] = window(event)
     elif kind == "arm_finished":
-        common["outcome"] = _outcome(event.arm_finished.result)
-        common["arm"] = event.arm_finished.result.arm
+        common["outcome"] = cleaned(_outcome(event.arm_finished.result))
+        common["arm"] = without_controls(event.arm_finished.result.arm)
     elif kind == "log_line":
-        common["log"] = (_severity(event.log_line.severity), event.log_line.text)
+        common["log"] = (_severity(event.log_line.severity), printable(event.log_line.text))
     elif kind == "job_finished":
         job = event.job_finished.job
         common["terminal_state"] = _state(job.state)
-        common["failure"] = _failure(job)
+        common["failure"] = cleaned(_failure(job))
     return JobUpdate(**common)
 
 
@@ -140,7 +145,8 @@ def job_update_from_bytes(event: bytes) -> JobUpdate:
 
 
 def lease(message: device_pb2.Lease) -> Lease:
-    return Lease(message.lease_id, message.holder, message.remaining.ToNanoseconds() / 1e9)
+    remaining_s = message.remaining.ToNanoseconds() / 1e9
+    return Lease(message.lease_id, printable(message.holder), remaining_s)
 
 
 def _schedule(request: JobRequest) -> dict[str, Any]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
+from trimtab.fleet.inventory_device import LOCAL
+from trimtab.fleet.inventory_file import NAME
+from trimtab.fleet.selectors import RESERVED
 from trimtab.records import UserError
 
+_LOG = logging.getLogger(__name__)
 SERVICE_TYPE = "_trimtab._tcp.local."
 _RESOLVE_MS = 2000
 _LONGEST_TEXT = 100
@@ -22,6 +27,11 @@ class Found:
     port: int
     device_id: str
     version: str
+
+    @property
+    def has_usable_name(self) -> bool:
+        """One that the inventory takes, and so nothing that a shell would act upon."""
+        return bool(NAME.fullmatch(self.name)) and self.name not in (LOCAL, *RESERVED)
 
     @property
     def address(self) -> str:
@@ -68,7 +78,18 @@ async def discover(seconds: float, interfaces: tuple[str, ...] = ()) -> tuple[Fo
 
 
 async def _resolved(network: Any, name: str) -> Found | None:
-    """None where it is gone again."""
+    """None where it is gone again, and for what is no name of such a service: one such answer from
+    the network must not hide the others."""
+    from zeroconf import Error
+
+    try:
+        return await _asked(network, name)
+    except (Error, ValueError) as error:
+        _LOG.debug("%r is left out: %r", name, error)
+        return None
+
+
+async def _asked(network: Any, name: str) -> Found | None:
     from zeroconf.asyncio import AsyncServiceInfo
 
     service = AsyncServiceInfo(SERVICE_TYPE, name)

@@ -15,6 +15,7 @@ from trimtab.fleet.dispatch import connected
 from trimtab.fleet.errors import DeviceUnreachable, translated
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.open_files import allow_open_files
+from trimtab.plain_text import cleaned
 
 # It takes some fifteen seconds on a fast board, and waits for another host's examination.
 DEADLINE_S = 180.0
@@ -73,7 +74,8 @@ async def _examine(device: InventoryDevice, state: Path) -> Examined | NotExamin
         return NotExamined(_OLDER, answers=True)
     except TrimtabError as error:
         return NotExamined(f"{error.message} ({error.help})", answers=True)
-    return Examined(tuple(_finding(each) for each in answer.findings), answer.voids_latency)
+    findings = tuple(cleaned(_finding(each)) for each in answer.findings)
+    return Examined(findings, answer.voids_latency)
 
 
 def _finding(message: doctor_pb2.Finding) -> Finding:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from grpc.aio import AioRpcError
 from trimtab_protos.errors import (
@@ -25,6 +26,8 @@ from trimtab_protos.errors import (
     TrimtabError,
     status_to_error,
 )
+
+from trimtab.plain_text import cleaned, printable
 
 NO_ROOM = (ArtifactTooLarge, StoreFull)
 # CANCELLED: by the agent, whose server ends or is made anew.
@@ -72,12 +75,24 @@ def translated(device: str) -> Iterator[None]:
 def _translate(device: str, error: AioRpcError) -> Exception:
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            known = status_to_error(status_pb2.Status.FromString(value))
+            known = _known(value)
             if known is not None:
                 return known
-    text = " ".join((error.details() or "").split())[:300]
+    text = printable(error.details() or "")[:300]
     if error.code() in _GONE:
         return DeviceUnreachable(f"no agent answers for device {device}: {text}")
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return NotServed(f"the agent on {device} is older than this host: {text}")
     return InternalError(f"the agent on {device} answered {error.code().name}: {text}")
+
+
+def _known(details: bytes) -> TrimtabError | None:
+    """None where they are not ours, or damaged."""
+    try:
+        error = status_to_error(status_pb2.Status.FromString(details))
+    except (DecodeError, TypeError):  # TypeError: a key of the metadata is no keyword of ours
+        return None
+    if error is not None:
+        error.message, error.metadata = printable(error.message), cleaned(error.metadata)
+        error.args = (error.message,)
+    return error

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from trimtab.fleet.address import check_address
 from trimtab.fleet.device_power import checked_power
 from trimtab.fleet.inventory_device import LOCAL, LOCAL_DEVICE, InventoryDevice, parse_label
-from trimtab.fleet.inventory_file import NAME, read_inventory, write_inventory
-from trimtab.fleet.jobs import DeviceInfo
-from trimtab.fleet.selectors import RESERVED, Selector, parse_selector
+from trimtab.fleet.inventory_file import NAME, changed_inventory, read_inventory
+from trimtab.fleet.inventory_selection import Ask, Meant, Selection, choose
+from trimtab.fleet.selectors import RESERVED, parse_selector
 from trimtab.home import home
 from trimtab.records import DevicePower, UserError
 
 __all__ = ["LOCAL", "LOCAL_DEVICE", "Inventory", "InventoryDevice", "home_inventory", "parse_label"]
-
-Ask = Callable[[Sequence[InventoryDevice]], Mapping[str, DeviceInfo | str]]
 
 
 def home_inventory() -> Inventory:
@@ -43,91 +42,88 @@ class Inventory:
                 "letters, digits, dots, dashes, at most 64; `local` is this machine, and "
                 f"{', '.join(RESERVED)} are words of selectors",
             )
-        if name in self._devices:
-            raise UserError(f"there is a device {name} already", f"trimtab devices remove {name}")
         device = InventoryDevice(name, check_address(address), dict(labels))
-        self._devices[name] = device
-        self._write()
+        with self._changing() as devices:
+            if name in devices:
+                message = f"there is a device {name} already"
+                raise UserError(message, f"trimtab devices remove {name}")
+            devices[name] = device
         return device
 
     def set_power(self, name: str, power: DevicePower) -> InventoryDevice:
         """Also for the local device. Raises UserError for an unknown name or a wrong figure."""
-        (device,) = self.select([name])
-        device = replace(device, power=checked_power(power))
-        self._devices[device.name] = device
-        self._write()
-        return device
+        power = checked_power(power)
+        with self._changing() as devices:
+            before = devices.get(name, LOCAL_DEVICE)
+            if before.name != name:
+                raise UserError(f"there is no device {name}", self._known())
+            devices[name] = replace(before, power=power)
+            return devices[name]
 
     def set_labels(self, name: str, changes: Sequence[str]) -> InventoryDevice:
         """``KEY=VALUE`` sets, ``KEY-`` removes. Raises UserError for an unknown name, and for what
         is neither."""
-        if name not in self._devices or name == LOCAL:
-            raise UserError(f"there is no device {name} to label", self._known())
-        labels = dict(self._devices[name].labels)
-        for change in changes:
-            if change.endswith("-") and "=" not in change:
-                labels.pop(change[:-1], None)
-            else:
-                key, value = parse_label(change)
-                labels[key] = value
-        device = replace(self._devices[name], labels=labels)
-        self._devices[name] = device
-        self._write()
-        return device
+        with self._changing() as devices:
+            if name not in devices or name == LOCAL:
+                raise UserError(f"there is no device {name} to label", self._known())
+            labels = dict(devices[name].labels)
+            for change in changes:
+                if change.endswith("-") and "=" not in change:
+                    labels.pop(change[:-1], None)
+                else:
+                    key, value = parse_label(change)
+                    labels[key] = value
+            devices[name] = replace(devices[name], labels=labels)
+            return devices[name]
 
     def remove(self, name: str) -> None:
-        if name not in self._devices or name == LOCAL:
-            raise UserError(f"there is no device {name}", self._known())
-        del self._devices[name]
-        self._write()
+        with self._changing() as devices:
+            if name not in devices or name == LOCAL:
+                raise UserError(f"there is no device {name}", self._known())
+            del devices[name]
 
     def select(
         self, selectors: Sequence[str], ask: Ask | None = None
     ) -> tuple[InventoryDevice, ...]:
-        """None twice, in the selectors' order; ``()`` means local. ``ask``: for selectors that
-        speak of what a device has; None: such a selector is refused.
+        """As :meth:`find`, without those that do not answer."""
+        return self.find(selectors, ask).devices
 
-        Raises UserError for what is no selector, and for one that matches nothing.
+    def find(
+        self,
+        selectors: Sequence[str],
+        ask: Ask | None = None,
+        *,
+        silent_will_do: bool = False,
+        local_if_named: bool = False,
+    ) -> Selection:
+        """``()`` means local. ``ask``: for selectors that speak of what a device has; None: such a
+        selector is refused. ``local_if_named``: no pattern and no ``all`` means the local device.
+
+        Raises UserError for what is no selector, and for one that matches nothing, unless
+        ``silent_will_do`` and it may mean a device that does not answer.
         """
         parsed = [parse_selector(text) for text in selectors or (LOCAL,)]
         known = self.devices()
-        told = self._asked(parsed, known, ask)
-        chosen: dict[str, InventoryDevice] = {}
-        for selector in parsed:
-            matches = [device for device in known if _matches(selector, device, told)]
-            if not matches:
-                silent = [
-                    f"{name} does not answer ({answer})"
-                    for name, answer in told.items()
-                    if selector.asks and isinstance(answer, str)
-                ]
-                message = "; ".join([f"no device matches {selector.text}", *silent])
-                raise UserError(message, self._known())
-            chosen.update({device.name: device for device in matches})
-        return tuple(chosen.values())
+        if local_if_named and not any(LOCAL in each.names for each in parsed):
+            known = tuple(device for device in known if not device.is_local)
+        selection = choose(parsed, known, ask)
+        for each in selection.meant:
+            if not each.devices and not (silent_will_do and each.silent):
+                raise self._matches_nothing(each)
+        return selection
 
-    def _asked(
-        self, selectors: Sequence[Selector], known: Sequence[InventoryDevice], ask: Ask | None
-    ) -> Mapping[str, DeviceInfo | str]:
-        asking = next((each for each in selectors if each.asks), None)
-        if asking is None:
-            return {}
-        if ask is None:
-            message = f"{asking.text}: what a device has cannot be asked here"
-            raise UserError(message, "name the device, or select it by a label")
-        return ask(known)
+    def _matches_nothing(self, meant: Meant) -> UserError:
+        silent = [f"{name} does not answer ({why})" for name, why in meant.silent.items()]
+        message = "; ".join([f"no device matches {meant.text}", *silent])
+        return UserError(message, self._known())
 
     def _known(self) -> str:
         names = ", ".join(device.name for device in self.devices())
         return f"known devices: {names}; add one with `trimtab devices add NAME ADDRESS`"
 
-    def _write(self) -> None:
-        write_inventory(self._path, tuple(self._devices.values()))
-
-
-def _matches(
-    selector: Selector, device: InventoryDevice, told: Mapping[str, DeviceInfo | str]
-) -> bool:
-    answer = told.get(device.name)
-    info = None if isinstance(answer, str) else answer
-    return (info is not None or not selector.asks) and selector.matches(device, info)
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, InventoryDevice]]:
+        """What the file holds now, which another process may have changed; written afterwards."""
+        with changed_inventory(self._path) as devices:
+            self._devices = devices
+            yield devices

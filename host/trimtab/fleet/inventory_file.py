@@ -6,9 +6,13 @@ above its ``[[device]]``, which go with it; those at the beginning of the file a
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from tomlkit.items import InlineTable
 from trimtab.fleet.address import check_address
 from trimtab.fleet.device_power import power_entry, power_from
 from trimtab.fleet.inventory_device import LOCAL, InventoryDevice
+from trimtab.fleet.selectors import RESERVED
 from trimtab.records import UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -30,7 +35,42 @@ _OWN_KEYS = ("name", "address", "labels", "battery_wh", "power_model")
 
 def read_inventory(path: Path) -> dict[str, InventoryDevice]:
     """By name. Raises UserError with the file and, for what is no inventory, the line."""
-    text = _text(path)
+    return _devices(path, _text(path))
+
+
+@contextmanager
+def changed_inventory(path: Path) -> Iterator[dict[str, InventoryDevice]]:
+    """What is there now, by name; what the block makes of it is written at its end, unless it
+    raises. One process at a time, each on what the former left.
+
+    Raises UserError where what is there cannot be read.
+    """
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        text = _text(path)
+        devices = _devices(path, text)
+        yield devices
+        rewritten = _rewritten(text, _entries(path, text), devices.values())
+        if rewritten != text:
+            _replace(path, rewritten)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whoever reads it meanwhile finds the whole of what was, or of what is."""
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _devices(path: Path, text: str) -> dict[str, InventoryDevice]:
     devices: dict[str, InventoryDevice] = {}
     for number, entry in enumerate(_entries(path, text)):
         try:
@@ -45,18 +85,6 @@ def read_inventory(path: Path) -> dict[str, InventoryDevice]:
             ) from error
         devices[device.name] = device
     return devices
-
-
-def write_inventory(path: Path, devices: Sequence[InventoryDevice]) -> None:
-    """These and no others. Raises UserError where what is there cannot be read."""
-    text = _text(path)
-    rewritten = _rewritten(text, _entries(path, text), devices)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(rewritten)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _text(path: Path) -> str:
@@ -98,6 +126,10 @@ def _device(entry: Mapping[str, Any]) -> InventoryDevice:
     name, labels = entry["name"], entry.get("labels", {})
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes, at most 64")
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is no name: it is a word of selectors")
+    if name == LOCAL and "address" in entry:
+        raise ValueError(f"{LOCAL} is this machine, it has no address")
     if not isinstance(labels, dict) or not all(isinstance(each, str) for each in labels.values()):
         raise ValueError('labels are texts: labels = { kind = "pi5" }')
     address = "" if name == LOCAL else check_address(entry["address"])
@@ -110,7 +142,7 @@ def _entry(device: InventoryDevice) -> dict[str, Any]:
     return {"name": device.name, **address, **labels, **power_entry(device.power)}
 
 
-def _rewritten(text: str, entries: Sequence[Any], devices: Sequence[InventoryDevice]) -> str:
+def _rewritten(text: str, entries: Sequence[Any], devices: Collection[InventoryDevice]) -> str:
     missing = {device.name: device for device in devices}
     # What is written in another way than as [[device]] cannot be taken apart: all of it is new.
     kept, *blocks = _parts(text, entries) or [""]
@@ -118,7 +150,8 @@ def _rewritten(text: str, entries: Sequence[Any], devices: Sequence[InventoryDev
         device = missing.pop(entry["name"], None)
         body, behind = _without_comments_behind(block)
         if device is not None:
-            kept += _updated(body, device) + behind
+            is_same = _device(entry) == device
+            kept += (body if is_same else _updated(body, device)) + behind
         elif behind.strip():
             kept += behind
     for device in missing.values():
@@ -161,6 +194,9 @@ def _updated(block: str, device: InventoryDevice) -> str:
     document = tomlkit.parse(block)
     entries: Any = document["device"]
     table, wanted = entries[0], _entry(device)
+    written = table.get("address")
+    if written is not None and check_address(written) == device.address:
+        wanted["address"] = written
     gone = [key for key in _OWN_KEYS if table.get(key) and key not in wanted]
     if not _update(table, wanted, gone):
         return block

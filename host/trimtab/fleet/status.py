@@ -18,6 +18,7 @@ from trimtab.fleet.errors import DeviceUnreachable, translated
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.open_files import allow_open_files
+from trimtab.plain_text import cleaned
 
 DEADLINE_S = 5.0
 FEATURE = "status"
@@ -75,7 +76,7 @@ async def device_status(client: AgentClient, deadline_s: float = DEADLINE_S) -> 
     with translated(client.device):
         request = device_pb2.GetDeviceStatusRequest()
         answer = await stub.GetDeviceStatus(request, timeout=deadline_s)
-    return _status(answer.status)
+    return cleaned(_status(answer.status))
 
 
 async def ask_status(devices: Sequence[InventoryDevice], state: Path) -> dict[str, Answer | str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -58,7 +59,8 @@ async def moments(client: AgentClient, period_s: float) -> AsyncIterator[Mapping
             yield told
             told = {}
         moment = boot_time_ns
-        told[name] = value
+        if math.isfinite(value):  # a sensor may say "not a number": that is no figure
+            told[name] = value
 
 
 async def _follow(client: AgentClient, on_line: Callable[[str], None], period_s: float) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.fleet.live import Seen
 from trimtab.fleet.status import DeviceStatus
@@ -14,14 +16,17 @@ from trimtab.fleet.telemetry import figure_text
 
 _FIGURES = (("temperature_c", "temp"), ("power_w", "power"), ("cpu_busy", "load"))
 _UNKNOWN = "–"
+_FRAME_LINES = 4  # of a table: above, the headings, below them, the end
+_UNTIL_IT_ENDS = ", until the job ends"
 
 
 def holder_text(status: DeviceStatus) -> str:
     """ "" where nobody holds it."""
-    waiting = f", {len(status.waiting)} wait" if status.waiting else ""
-    if status.holder is None:
-        return waiting.removeprefix(", ")
-    return f"held by {status.holder or 'somebody'}{waiting}"
+    holder = _holder(status)
+    held = f"held by {holder}" if holder else ""
+    if status.holder is None and holder:
+        held += _UNTIL_IT_ENDS
+    return ", ".join(filter(None, (held, f"{len(status.waiting)} wait" if status.waiting else "")))
 
 
 def doing_text(status: DeviceStatus) -> str:
@@ -34,14 +39,48 @@ def doing_text(status: DeviceStatus) -> str:
     return f"{job.state}{arm} for {job.running_s:.0f} s" + (f", {queued}" if queued else "")
 
 
-def fleet_table(seen: Mapping[str, Seen]) -> Table:
-    table = Table("device", "holder", "waits", "job")
-    for _, heading in _FIGURES:
-        table.add_column(heading, justify="right")
-    for heading in ("mem free", "disk free", "results"):
-        table.add_column(heading, justify="right")
-    for one in seen.values():
-        table.add_row(*(escape(cell) for cell in _cells(one)))
+def _holder(status: DeviceStatus) -> str:
+    """Where no lease is in force, of the job that runs; "" where there is neither."""
+    if status.holder is not None:
+        return status.holder or "somebody"
+    return (status.running.holder or "somebody") if status.running else ""
+
+
+@dataclass(frozen=True)
+class FleetTable:
+    """Those with a problem first. A screen does not scroll: where they do not fit, each gets one
+    line, and the last one counts the others."""
+
+    seen: Sequence[Seen]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        whole, height = _table(self.seen), options.max_height
+        if not console.is_alt_screen or len(console.render_lines(whole, options)) <= height:
+            yield whole
+            return
+        room = height - _FRAME_LINES
+        if len(self.seen) > room:
+            room = max(room - 1, 0)
+        yield _table(self.seen[:room], one_line=True)
+        if more := len(self.seen[room:]):
+            yield Text(f"and {more} more")
+
+
+def fleet_table(seen: Mapping[str, Seen]) -> FleetTable:
+    return FleetTable(sorted(seen.values(), key=lambda one: not one.problem))
+
+
+def _table(seen: Sequence[Seen], one_line: bool = False) -> Table:
+    table = Table()
+    table.add_column("device", no_wrap=one_line)
+    for heading in ("holder", "waits", "job"):
+        table.add_column(heading)  # these give way first, where it is narrow
+    for heading in (*dict(_FIGURES).values(), "mem free", "disk free", "results"):
+        table.add_column(heading, justify="right", no_wrap=one_line)
+    for one in seen:
+        table.add_row(*(Text(cell, no_wrap=one_line, overflow="ellipsis") for cell in _cells(one)))
     return table
 
 
@@ -90,8 +129,10 @@ def _cells(seen: Seen) -> list[str]:
     status = seen.status
     if status is None:
         return [seen.device, "", "", "", *figures, memory, "", ""]
-    holder = "" if status.holder is None else status.holder or "somebody"
-    held = f"{holder} ({status.held_s:.0f} s left)" if status.holder is not None else ""
+    held = _holder(status)
+    if held:
+        left = status.holder is not None
+        held += f" ({status.held_s:.0f} s left)" if left else _UNTIL_IT_ENDS
     disk = f"{status.disk_free_bytes / 1e9:.1f} GB"
     waiting, results = ", ".join(status.waiting), str(status.results_waiting)
     return [seen.device, held, waiting, doing_text(status), *figures, memory, disk, results]

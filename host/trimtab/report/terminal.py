@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from trimtab.decide.labels import chosen_label
+from trimtab.plain_text import printable as printable
 from trimtab.records import Decision, DeviceDecision, Result
 from trimtab.report.tables import FIGURE_TITLES, Cell, Row, results_table
 
@@ -61,12 +62,6 @@ def decision_view(decision: Decision, results: Sequence[Result]) -> RenderableTy
         parts.append(Text())
         parts.extend(_device_view(each, results))
     return Group(*parts)
-
-
-def printable(text: str) -> str:
-    """Text from files and devices, without what would steer the terminal."""
-    flat = " ".join(text.split())
-    return "".join(character if character.isprintable() else "?" for character in flat)
 
 
 def _default_console() -> Console:

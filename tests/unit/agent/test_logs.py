@@ -80,3 +80,23 @@ def test_text_ends_with_the_job(logger: logging.Logger) -> None:
     first, second = stream.getvalue().splitlines()
     assert first.endswith("INFO runs job=000001-ab")
     assert second.endswith("INFO idle")
+
+
+def test_a_record_of_text_is_one_line_and_its_traceback_is_indented(logger: logging.Logger) -> None:
+    stream = lines(logger, "text")
+
+    with bound(job_id="000001-ab\x1b[2J"):
+        logger.info("held by ann\n2026-01-01 INFO forged\x1b]0;OWNED\x07")
+    try:
+        raise ValueError("first\nsecond\x07")
+    except ValueError:
+        logger.exception("broken")
+
+    runs, broken, *traceback = stream.getvalue().splitlines()
+    assert runs.endswith(
+        r"INFO held by ann\n2026-01-01 INFO forged\x1b]0;OWNED\x07 job=000001-ab\x1b[2J"
+    )
+    assert broken.endswith("ERROR broken")
+    assert all(line.startswith("    ") for line in traceback)
+    assert traceback[0] == "    Traceback (most recent call last):"
+    assert traceback[-2:] == ["    ValueError: first", r"    second\x07"]

