@@ -75,7 +75,8 @@ def test_deleting_leaves_no_folder_behind(home: Path) -> None:
     assert not unfinished_folder().exists()
 
 
-def test_a_name_is_shown_as_it_is_and_steers_nothing() -> None:
+def test_a_name_is_shown_as_it_is_and_steers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     _keep("resnet[/x]\x1b]0;OWNED\x07")
 
     listed = _run("runs", "list")
