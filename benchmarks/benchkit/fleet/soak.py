@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 from benchkit.fleet.agents import FleetAgent
 from benchkit.fleet.host import HostPlan
 
+# An idle agent looks every ten seconds whether it has free memory to give back.
+_IDLE_S = 12.0
 _BENCHMARKS = Path(__file__).resolve().parent.parent.parent
 
 
@@ -46,6 +49,7 @@ class Soak:
         if told["failures"] or told["results"] != on_each * len(self._agents):
             raise RuntimeError(f"{told['results']} results; {told['failures']}")
         agents = self._agents
+        time.sleep(_IDLE_S)
         return Held(
             {"host": told["memory_bytes"], **{each.name: each.memory_bytes() for each in agents}},
             {"host": told["open_files"], **{each.name: each.open_files() for each in agents}},
