@@ -99,7 +99,7 @@ async def _breakdown(server: grpc.aio.Server) -> str:
     while not ending.done() and core.is_running():
         await asyncio.wait({ending}, timeout=_LOOK_S)
     if not ending.done():
-        ending.add_done_callback(lambda each: each.cancelled() or each.exception())
+        _leave(ending)
         return "it takes no calls any more"
     error = ending.exception()
     return "" if error is None else repr(error)[-200:]
@@ -112,5 +112,10 @@ async def _end(server: grpc.aio.Server) -> None:
     """
     for _ in range(2):
         ending = asyncio.ensure_future(server.stop(None))
-        ending.add_done_callback(lambda each: each.cancelled() or each.exception())
+        _leave(ending)
         await asyncio.wait({ending}, timeout=_END_S)
+
+
+def _leave(ending: asyncio.Future[Any]) -> None:
+    """Nobody asks what it raises, and asyncio need not say so."""
+    ending.add_done_callback(lambda each: each.cancelled() or each.exception())

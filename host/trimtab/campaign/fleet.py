@@ -77,20 +77,17 @@ async def measure_fleet(
     )
 
     async def one(device: InventoryDevice) -> list[Result]:
-        measured = await _measure_device(campaign, workload, device, on_progress)
-        results = await asyncio.to_thread(_results, campaign, measured)
-        on_results(results)
-        return results
-
-    async def told(device: InventoryDevice) -> list[Result]:
         try:
-            return await one(device)
+            measured = await _measure_device(campaign, workload, device, on_progress)
+            results = await asyncio.to_thread(_results, campaign, measured)
+            on_results(results)
+            return results
         except Exception as error:  # this host's own trouble: the others' jobs go on
             on_progress(Progress(device.name, f"given up: {error}", severity="error"))
             raise
 
     try:
-        work = [told(device) for device in campaign.devices]
+        work = [one(device) for device in campaign.devices]
         outcomes = await asyncio.gather(*work, return_exceptions=True)
     finally:
         if kept is None:

@@ -7,9 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from trimtab.fleet.inventory_device import LOCAL
-from trimtab.fleet.inventory_file import NAME
-from trimtab.fleet.selectors import RESERVED
+from trimtab.fleet.inventory_file import may_be_added
 from trimtab.records import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ class Found:
     @property
     def has_usable_name(self) -> bool:
         """One that the inventory takes, and so nothing that a shell would act upon."""
-        return bool(NAME.fullmatch(self.name)) and self.name not in (LOCAL, *RESERVED)
+        return may_be_added(self.name)
 
     @property
     def address(self) -> str:

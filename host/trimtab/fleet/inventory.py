@@ -10,7 +10,7 @@ from pathlib import Path
 from trimtab.fleet.address import check_address
 from trimtab.fleet.device_power import checked_power
 from trimtab.fleet.inventory_device import LOCAL, LOCAL_DEVICE, InventoryDevice, parse_label
-from trimtab.fleet.inventory_file import NAME, changed_inventory, read_inventory
+from trimtab.fleet.inventory_file import changed_inventory, may_be_added, read_inventory
 from trimtab.fleet.inventory_selection import Ask, Meant, Selection, choose
 from trimtab.fleet.selectors import RESERVED, parse_selector
 from trimtab.home import home
@@ -36,7 +36,7 @@ class Inventory:
 
     def add(self, name: str, address: str, labels: Mapping[str, str]) -> InventoryDevice:
         """Raises UserError where the name is taken or malformed, or the address is not allowed."""
-        if not NAME.fullmatch(name) or name in (LOCAL, *RESERVED):
+        if not may_be_added(name):
             raise UserError(
                 f"not a name for a device: {name!r}",
                 "letters, digits, dots, dashes, at most 64; `local` is this machine, and "

@@ -26,11 +26,16 @@ from trimtab.fleet.inventory_device import LOCAL, InventoryDevice
 from trimtab.fleet.selectors import RESERVED
 from trimtab.records import UserError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENTRY = re.compile(r"\s*\[\[\s*device\s*\]\]")
 _MEND = "mend or delete the file"
 # What else stands in a device's table is the user's.
 _OWN_KEYS = ("name", "address", "labels", "battery_wh", "power_model")
+
+
+def may_be_added(name: str) -> bool:
+    """Whether a device may be called so: also nothing that a shell or a selector would act upon."""
+    return bool(_NAME.fullmatch(name)) and name not in (LOCAL, *RESERVED)
 
 
 def read_inventory(path: Path) -> dict[str, InventoryDevice]:
@@ -124,7 +129,7 @@ def _why(error: Exception) -> str:
 def _device(entry: Mapping[str, Any]) -> InventoryDevice:
     """Only the local device has no address. Raises UserError, KeyError, TypeError or ValueError."""
     name, labels = entry["name"], entry.get("labels", {})
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes, at most 64")
     if name in RESERVED:
         raise ValueError(f"{name!r} is no name: it is a word of selectors")

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from told_devices import told
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.jobs import DeviceInfo, RuntimeInfo
 from trimtab.records import Artifact, ArtifactFile, MeasurementSettings
@@ -14,26 +15,7 @@ def artifact(name: str) -> Artifact:
 
 
 def device(*runtimes: RuntimeInfo) -> DeviceInfo:
-    return DeviceInfo(
-        device_id="d",
-        display_name="d",
-        board_model="",
-        soc="",
-        cpu_model="",
-        machine_arch="x86_64",
-        os_release="",
-        kernel_release="",
-        python_version="",
-        memory_bytes=1,
-        cpu_count=1,
-        max_frequency_hz=0,
-        agent_version="",
-        boot_id="",
-        tuning={},
-        runtimes=runtimes,
-        sensors=(),
-        max_chunk_bytes=1,
-    )
+    return told(device_id="d", display_name="d", machine_arch="x86_64", runtimes=runtimes)
 
 
 def runtime(name: str, model_format: str, reason: str = "") -> RuntimeInfo:

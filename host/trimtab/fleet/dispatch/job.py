@@ -117,18 +117,17 @@ class DeviceJob:
         with EventFile(self._path) as events:
             while not collector.terminal_state:
                 stream = aiter(client.watch(job_id, collector.last_sequence))
-                heard = 0
+                before = collector.last_sequence
                 try:
                     while True:
                         async with asyncio.timeout(_SILENCE_S):
                             event, update = await anext(stream)
-                        heard += 1
                         events.append(event)
                         collector.take(update)
                         self._heard()
                         self._teller.hear(update)
                 except StopAsyncIteration:
-                    if not heard and not collector.terminal_state:
+                    if collector.last_sequence == before and not collector.terminal_state:
                         raise DeviceUnreachable(f"job {job_id} has no end on the device") from None
                 except TimeoutError:
                     await client.ping()  # long silences are normal, a dead agent is not

@@ -15,9 +15,8 @@ from trimtab.fleet.transfer import Heard, push
 
 def needs(workload: Workload, arm: ArmRequest) -> set[Digest]:
     """Its own files, and those that all arms need."""
-    common = (workload.evaluation, workload.inputs)
     files = {file.digest for file in arm.artifact.files}
-    return files | {each.digest for each in common if each is not None}
+    return files | {each.digest for each in workload.data}
 
 
 async def push_files(
@@ -29,10 +28,6 @@ async def push_files(
     heard: Heard,
 ) -> None:
     """What the device lacks of them. Raises as ``push`` does."""
-    files = {file.digest: file.path for arm in arms for file in arm.artifact.files}
-    for data in (workload.evaluation, workload.inputs):
-        if data is not None:
-            files[data.digest] = data.path
-    await push(
-        client, [(path, digest) for digest, path in files.items()], chunk_bytes, on_sent, heard
-    )
+    files = [(file.path, file.digest) for arm in arms for file in arm.artifact.files]
+    files += [(each.path, each.digest) for each in workload.data]
+    await push(client, files, chunk_bytes, on_sent, heard)

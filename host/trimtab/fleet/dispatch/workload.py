@@ -51,6 +51,11 @@ class Workload:
     deadline_at: float | None = None
     telemetry_s: float | None = 1.0
 
+    @property
+    def data(self) -> tuple[EvaluationSet, ...]:
+        """What every arm needs beside its own files."""
+        return tuple(each for each in (self.evaluation, self.inputs) if each is not None)
+
     def key(self, arm: ArmRequest) -> str:
         """The same for the same arm under the same conditions, in this process or the next."""
         identity = [

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from told_devices import told
 from trimtab.fleet import convert
 from trimtab.fleet.dispatch import Rules, Workload
 from trimtab.fleet.jobs import ArmRequest, DeviceInfo, JobRequest, JobUpdate, RuntimeInfo
@@ -28,19 +29,11 @@ def device_info(device_id: str = "board-1", litert_unavailable: str = "") -> Dev
     def runtime(name: str, reason: str = "") -> RuntimeInfo:
         return RuntimeInfo(name, "1", "", (), ("cpu",), reason)
 
-    runtimes = (runtime("null"), runtime("litert", litert_unavailable))
-    texts = ("", "Pi 5", "", "", "aarch64", "Debian", "", "", "0.1.0", "boot-1")
-    return DeviceInfo(
-        device_id,
-        *texts[:8],
-        memory_bytes=1 << 30,
-        cpu_count=4,
-        max_frequency_hz=0,
-        agent_version="0.1.0",
-        boot_id="boot-1",
-        tuning={},
-        runtimes=runtimes,
-        sensors=(),
+    return told(
+        device_id=device_id,
+        board_model="Pi 5",
+        machine_arch="aarch64",
+        runtimes=(runtime("null"), runtime("litert", litert_unavailable)),
         max_chunk_bytes=0,
     )
 

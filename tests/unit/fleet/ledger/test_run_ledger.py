@@ -4,29 +4,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from trimtab.fleet.jobs import DeviceInfo, RuntimeInfo
+from told_devices import told
+from trimtab.fleet.jobs import RuntimeInfo
 from trimtab.fleet.ledger import RunLedger, read_plan
 from trimtab.records import SensorInfo, UserError
 
-INFO = DeviceInfo(
+INFO = told(
     device_id="1234",
-    display_name="",
     board_model="Pi 5",
-    soc="",
-    cpu_model="",
-    machine_arch="aarch64",
-    os_release="",
-    kernel_release="",
-    python_version="",
-    memory_bytes=1 << 30,
-    cpu_count=4,
-    max_frequency_hz=0,
-    agent_version="",
-    boot_id="",
     tuning={"governor": "performance"},
     runtimes=(RuntimeInfo("litert", "2", "ai_edge_litert", ("tflite",), ("cpu",), ""),),
     sensors=(SensorInfo("core", "Cel", "soc", kind="averaged"),),
-    max_chunk_bytes=0,
 )
 
 
