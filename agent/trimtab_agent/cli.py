@@ -28,6 +28,7 @@ from trimtab_agent.config import (
     metrics_address,
     parse_listen,
 )
+from trimtab_agent.housekeeping import keep_one_heap
 from trimtab_agent.logs import log_to_standard_error, say
 from trimtab_agent.records import DeviceInfo
 from trimtab_agent.tables import device_lines, examination_lines
@@ -180,6 +181,7 @@ def serve(  # noqa: PLR0913 - one for each option
       trimtab-agent serve --listen unix:/run/trimtab-agent/agent.sock
       trimtab-agent serve --identity pi5.identity --listen 0.0.0.0:7433
     """
+    keep_one_heap()
     from trimtab_agent.server import serve as serve_until_stopped
 
     log_to_standard_error(log_format)

@@ -25,6 +25,7 @@ from trimtab.campaign.watching import Seen
 from trimtab.project import Project
 from trimtab.records import Variant
 from trimtab.store.codec import plain, variant_from
+from trimtab.whole_files import write_whole
 
 RECORD_FILE = ".build.json"
 _SCHEMA = "trimtab.build/1"
@@ -87,9 +88,7 @@ def keep_build(build: Build, build_folder: Path) -> str:
         return f"{moved.name} changed while it was read: the next compress builds again"
     if any(each.failure and each.failure.failure_class != "model" for each in build.variants):
         return "a variant failed for want of resources: the next compress tries again"
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(_record(build, files)))
-    temporary.replace(path)
+    write_whole(path, json.dumps(_record(build, files)).encode())
     return ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from trimtab_protos.digest import digest_file
 from trimtab import __version__
 from trimtab.artifact_files import companions
 from trimtab.compress.layers_file import layers_from, read_layers, write_layers
+from trimtab.whole_files import whole_file, write_whole
 
 _TOOLS = (
     "torch",
@@ -101,9 +101,7 @@ class Cache:
             "lineage": lineage,
             "layers": [asdict(each) for each in read_layers(source)],
         }
-        temporary = self._entry(key).with_suffix(".part")
-        temporary.write_text(json.dumps(entry))
-        temporary.replace(self._entry(key))
+        write_whole(self._entry(key), json.dumps(entry).encode())
 
     def _beside(self, key: str, model: Path) -> tuple[Path, ...]:
         return tuple(self.folder / f"{key}{each.suffix}" for each in companions(model))
@@ -123,9 +121,5 @@ def copy_with_companions(source: Path, target: Path) -> None:
 
 def copy_whole(source: Path, target: Path) -> None:
     """The target is there only when it is whole and on disk."""
-    temporary = target.with_name(f"{target.name}.part")
-    with source.open("rb") as reading, temporary.open("wb") as writing:
+    with source.open("rb") as reading, whole_file(target) as writing:
         shutil.copyfileobj(reading, writing)
-        writing.flush()
-        os.fsync(writing.fileno())
-    temporary.replace(target)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from trimtab.whole_files import whole_file
 
 SAVE_EVERY_S = 60.0
 _DIGEST_BYTES = 32
@@ -61,16 +62,9 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         torch.save(state, content)
-        temporary = self.path.with_suffix(f".{os.getpid()}.part")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content.getbuffer())
-                file.write(hashlib.sha256(content.getbuffer()).digest())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(self.path) as file:
+            file.write(content.getbuffer())
+            file.write(hashlib.sha256(content.getbuffer()).digest())
 
 
 @dataclass(frozen=True)

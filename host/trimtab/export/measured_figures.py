@@ -14,6 +14,7 @@ from trimtab.compress.device import TargetDevice
 from trimtab.compress.passes import PassRejected
 from trimtab.export.stages import Made
 from trimtab.external_data import external_data_locations
+from trimtab.whole_files import write_whole
 
 Figure = Callable[[Made], float]
 _MOST_TRIES = 3
@@ -48,9 +49,7 @@ class Journal:
     def keep(self, key: str, figure: float) -> None:
         self._figures[key] = figure
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".part")
-        temporary.write_text(json.dumps(self._figures))
-        temporary.replace(self._path)
+        write_whole(self._path, json.dumps(self._figures).encode())
 
     def clear(self) -> None:
         self._path.unlink(missing_ok=True)

@@ -7,10 +7,7 @@ above its ``[[device]]``, which go with it; those at the beginning of the file a
 from __future__ import annotations
 
 import fcntl
-import os
 import re
-import shutil
-import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +22,7 @@ from trimtab.fleet.device_power import power_entry, power_from
 from trimtab.fleet.inventory_device import LOCAL, InventoryDevice
 from trimtab.fleet.selectors import RESERVED
 from trimtab.records import UserError
+from trimtab.whole_files import write_whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENTRY = re.compile(r"\s*\[\[\s*device\s*\]\]")
@@ -57,22 +55,7 @@ def changed_inventory(path: Path) -> Iterator[dict[str, InventoryDevice]]:
         yield devices
         rewritten = _rewritten(text, _entries(path, text), devices.values())
         if rewritten != text:
-            _replace(path, rewritten)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whoever reads it meanwhile finds the whole of what was, or of what is."""
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            write_whole(path, rewritten.encode())
 
 
 def _devices(path: Path, text: str) -> dict[str, InventoryDevice]:

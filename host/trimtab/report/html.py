@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from functools import partial
 from pathlib import Path
 
@@ -16,22 +13,16 @@ from trimtab.report.page import build_page
 from trimtab.report.plot import plot_html
 from trimtab.report.sustained_plot import curve_plots
 from trimtab.report.timeline_plot import timeline_plots
+from trimtab.whole_files import write_whole
 
 
 def write_report(run: Run, path: Path) -> None:
     """Raises UserError where the file cannot be written; it is never left half-written."""
     text = render_report(run)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise UserError(
             f"{path}: cannot be written ({error.strerror})", "name another file to write to"
         ) from error

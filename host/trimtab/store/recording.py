@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -27,6 +25,7 @@ from trimtab.store.recording_document import (
     run_document,
     run_from_document,
 )
+from trimtab.whole_files import whole_file
 
 SCHEMA = "trimtab.recording"
 VERSION = 1
@@ -52,21 +51,11 @@ _UNREADABLE = (
 def write_recording(run: Run, path: Path) -> None:
     """The file is there only when it is whole. Raises UserError where it cannot be written."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", "name a file in a writable folder") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with whole_file(path) as file:
             _write(run, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", "see to the folder and its space") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        advice = "name a file in a writable folder with room for it"
+        raise UserError(f"{path}: {error.strerror}", advice) from error
 
 
 def read_recording(path: Path) -> Run:

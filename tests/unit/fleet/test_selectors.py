@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
+from told_devices import told
 from trimtab.fleet.inventory import LOCAL_DEVICE, Inventory, InventoryDevice
 from trimtab.fleet.jobs import DeviceInfo, RuntimeInfo
 from trimtab.fleet.selectors import parse_selector
@@ -23,27 +23,9 @@ DEVICES = {
 
 def info_of(name: str) -> DeviceInfo:
     _, memory, runtimes = DEVICES[name]
-    facts: dict[str, Any] = dict.fromkeys(
-        (
-            *(
-                "device_id",
-                "display_name",
-                "board_model",
-                "soc",
-                "cpu_model",
-                "machine_arch",
-                "os_release",
-            ),
-            *("kernel_release", "python_version", "agent_version", "boot_id"),
-        ),
-        "",
-    )
     usable = tuple(RuntimeInfo(each, "1", each, (), ("cpu",), "") for each in runtimes)
     broken = RuntimeInfo("torch", "", "", (), (), "torch is not installed")
-    return DeviceInfo(
-        **facts, memory_bytes=memory, cpu_count=4, max_frequency_hz=0, tuning={},
-        runtimes=(*usable, broken), sensors=(), max_chunk_bytes=1,
-    )  # fmt: skip
+    return told(memory_bytes=memory, cpu_count=4, runtimes=(*usable, broken))
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.records import UserError
+from trimtab.whole_files import write_whole
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----[^-]+-----END \1-----\r?\n?")
 _HEADER = b"# trimtab identity\n# fleet %s\n# %s %s\n"
@@ -49,11 +49,4 @@ def with_header(bundle: Bundle, fleet_id: str, role: str, name: str) -> bytes:
 
 def write_private(path: Path, data: bytes) -> None:
     """Whole or not at all, and its owner's alone from the first moment on."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, data, mode=0o600)
