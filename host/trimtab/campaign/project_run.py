@@ -13,12 +13,8 @@ from trimtab.campaign.choice import choose
 from trimtab.campaign.dispatching import rules_of
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
-from trimtab.campaign.session import (
-    local_agent_state,
-    measure_into,
-    select_devices,
-    select_one,
-)
+from trimtab.campaign.selected_devices import local_agent_state, select_devices, select_one
+from trimtab.campaign.session import measure_into
 from trimtab.campaign.target_device import devices_of
 from trimtab.campaign.unfinished import check_same, plan_of, run_ledger
 from trimtab.campaign.up_to_date import Build, check_build, keep_build, now_ns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,70 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from trimtab.campaign.fleet import Campaign, measure_fleet
-from trimtab.fleet.ask import ask_devices
-from trimtab.fleet.inventory import InventoryDevice, home_inventory
-from trimtab.fleet.inventory_selection import Selection
-from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.progress import OnProgress
-from trimtab.home import home
 from trimtab.logs import bound
-from trimtab.plain_text import printable
-from trimtab.records import Result, Run, UserError
+from trimtab.records import Result, Run
 from trimtab.store import RunStore
-
-_said: set[str] = set()  # `run` selects before it builds and again before it measures
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="trimtab-") as folder:
         yield Path(folder)
-
-
-def select_devices(selectors: Sequence[str]) -> tuple[InventoryDevice, ...]:
-    """Devices are asked only where a selector speaks of what they have; one that does not answer
-    then is passed over, with a line on standard error. Raises UserError."""
-    return find_devices(selectors).devices
-
-
-def find_devices(
-    selectors: Sequence[str], *, silent_will_do: bool = False, local_if_named: bool = False
-) -> Selection:
-    """As :func:`select_devices`, with those that were passed over. For the switches see
-    ``Inventory.find``."""
-    state = local_agent_state()
-
-    def ask(devices: Sequence[InventoryDevice]) -> dict[str, DeviceInfo | str]:
-        return asyncio.run(ask_devices(devices, state))
-
-    selection = home_inventory().find(
-        selectors, ask, silent_will_do=silent_will_do, local_if_named=local_if_named
-    )
-    for name, reason in selection.silent.items():
-        _say_once(f"passed over: {name} does not answer: {printable(reason)}")
-    return selection
-
-
-def _say_once(line: str) -> None:
-    if line not in _said:
-        _said.add(line)
-        print(line, file=sys.stderr)  # noqa: T201 - for every command that selects
-
-
-def select_one(selectors: Sequence[str], advice: str) -> InventoryDevice:
-    """For what can be done with one device only. ``advice``: what to do where several are meant.
-
-    Raises UserError, also where they mean several.
-    """
-    found = select_devices(selectors)
-    if len(found) != 1:
-        names = ", ".join(each.name for each in found)
-        raise UserError(f"{' '.join(selectors)} names {len(found)} devices, {names}", advice)
-    return found[0]
-
-
-def local_agent_state() -> Path:
-    return home() / "local-agent"
 
 
 def measure_into(store: RunStore, run: Run, campaign: Campaign, on_progress: OnProgress) -> Run:

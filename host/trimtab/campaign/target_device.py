@@ -13,7 +13,7 @@ from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.fleet import Campaign, measure_fleet
 from trimtab.campaign.layer_times import export_to_profile, times_of_layers
 from trimtab.campaign.plan import Candidate, Choices
-from trimtab.campaign.session import local_agent_state, select_one
+from trimtab.campaign.selected_devices import local_agent_state, select_one
 from trimtab.compress.device import Devices, TargetDevice
 from trimtab.compress.passes import PassRejected
 from trimtab.fleet.inventory import InventoryDevice

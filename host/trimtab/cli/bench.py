@@ -15,12 +15,8 @@ from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.interleave import Duel
 from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.reference import with_reference
-from trimtab.campaign.session import (
-    local_agent_state,
-    measure_into,
-    scratch_folder,
-    select_devices,
-)
+from trimtab.campaign.selected_devices import local_agent_state, select_devices
+from trimtab.campaign.session import measure_into, scratch_folder
 from trimtab.cli.dispatching import dispatch_options, take_dispatch
 from trimtab.cli.interleave import for_comparing, run_comparison, say_comparing
 from trimtab.cli.measuring import (

@@ -11,7 +11,7 @@ import click
 from trimtab.artifact_files import artifact_from_file
 from trimtab.campaign.check import Enquiry, check_fleet
 from trimtab.campaign.plan import Candidate, Choices
-from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.campaign.selected_devices import local_agent_state, select_devices
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET, EXIT_USAGE
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.cli.options import device_option, parse_options, parse_shapes

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from trimtab.campaign.session import local_agent_state, select_devices, select_one
+from trimtab.campaign.selected_devices import local_agent_state, select_devices, select_one
 from trimtab.cli.devices_discover import discover_devices
 from trimtab.cli.devices_doctor import doctor
 from trimtab.cli.devices_list import list_devices

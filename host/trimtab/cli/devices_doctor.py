@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from trimtab.campaign.session import find_devices, local_agent_state
+from trimtab.campaign.selected_devices import find_devices, local_agent_state
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.fleet.doctor import Examined, NotExamined, examine_devices

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from trimtab.campaign.session import local_agent_state, select_devices
+from trimtab.campaign.selected_devices import local_agent_state, select_devices
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.fleet.inventory_device import InventoryDevice

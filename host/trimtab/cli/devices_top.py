@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from trimtab.campaign.session import find_devices, local_agent_state
+from trimtab.campaign.selected_devices import find_devices, local_agent_state
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.fleet.inventory import home_inventory

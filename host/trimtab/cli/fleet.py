@@ -160,7 +160,7 @@ def rotate(selectors: tuple[str, ...]) -> int:
     \b
     Example: trimtab fleet rotate label:kind=pi5
     """
-    from trimtab.campaign.session import select_devices
+    from trimtab.campaign.selected_devices import select_devices
     from trimtab.fleet.identity.making import present_authority
     from trimtab.fleet.identity.visits import rotate_all
 

@@ -12,7 +12,7 @@ from trimtab.fleet.device_power import checked_power
 from trimtab.fleet.inventory_device import LOCAL, LOCAL_DEVICE, InventoryDevice, parse_label
 from trimtab.fleet.inventory_file import changed_inventory, may_be_added, read_inventory
 from trimtab.fleet.inventory_selection import Ask, Meant, Selection, choose
-from trimtab.fleet.selectors import RESERVED, parse_selector
+from trimtab.fleet.selectors import RESERVED, Selector, is_plain, parse_selector
 from trimtab.home import home
 from trimtab.records import DevicePower, UserError
 
@@ -99,11 +99,14 @@ class Inventory:
         """``()`` means local. ``ask``: for selectors that speak of what a device has; None: such a
         selector is refused. ``local_if_named``: no pattern and no ``all`` means the local device.
 
-        Raises UserError for what is no selector, and for one that matches nothing, unless
-        ``silent_will_do`` and it may mean a device that does not answer.
+        Raises UserError for what is no selector, for one with a name that no device has, and for
+        one that matches nothing, unless ``silent_will_do`` and it may mean a device that does not
+        answer.
         """
         parsed = [parse_selector(text) for text in selectors or (LOCAL,)]
         known = self.devices()
+        for each in parsed:
+            self._refuse_unknown_names(each, known)
         if local_if_named and not any(LOCAL in each.names for each in parsed):
             known = tuple(device for device in known if not device.is_local)
         selection = choose(parsed, known, ask)
@@ -111,6 +114,14 @@ class Inventory:
             if not each.devices and not (silent_will_do and each.silent):
                 raise self._matches_nothing(each)
         return selection
+
+    def _refuse_unknown_names(self, selector: Selector, known: Sequence[InventoryDevice]) -> None:
+        """``not pi6`` with pi5 meant would otherwise measure on all, pi5 among them."""
+        names = {device.name for device in known}
+        unknown = sorted(each for each in selector.names if is_plain(each) and each not in names)
+        if unknown and selector.text not in unknown:
+            message = f"{selector.text}: there is no device {', '.join(unknown)}"
+            raise UserError(message, self._known())
 
     def _matches_nothing(self, meant: Meant) -> UserError:
         silent = [f"{name} does not answer ({why})" for name, why in meant.silent.items()]

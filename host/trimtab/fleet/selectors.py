@@ -51,6 +51,11 @@ class Selector:
     names: frozenset[str]
 
 
+def is_plain(pattern: str) -> bool:
+    """Whether it is one device's name, without wildcards."""
+    return not set(pattern) & set("*?[")
+
+
 def parse_selector(text: str) -> Selector:
     """Raises UserError with what is wrong."""
     parser = _Parser(text, _WORD.findall(text))

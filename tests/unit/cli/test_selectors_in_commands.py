@@ -11,7 +11,7 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
-from trimtab.campaign import session
+from trimtab.campaign import selected_devices
 from trimtab.cli import cli
 from trimtab.compress.passes import PassRejected
 from trimtab.fleet.inventory import Inventory, InventoryDevice
@@ -76,7 +76,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     async def answers(devices: Sequence[InventoryDevice], state: Path) -> dict[str, Any]:
         return {each.name: _info(*DEVICES.get(each.name, ("", 0, ""))) for each in devices}
 
-    monkeypatch.setattr(session, "ask_devices", answers)
+    monkeypatch.setattr(selected_devices, "ask_devices", answers)
     monkeypatch.setattr("trimtab.fleet.identity.making.present_authority", lambda: None)
     return tmp_path / "home"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from trimtab.campaign import session
+from trimtab.campaign import selected_devices
 from trimtab.cli import cli
 from trimtab.fleet.inventory import Inventory, InventoryDevice
 from trimtab.fleet.live import Seen
@@ -22,7 +22,7 @@ LINE = "passed over: dead does not answer: no agent? answers\n"
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of ``pi5``, which has 8 GB, and ``dead``: who was asked what it has."""
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path))
-    monkeypatch.setattr(session, "_said", set())
+    monkeypatch.setattr(selected_devices, "_said", set())
     inventory = Inventory(tmp_path / "devices.toml")
     inventory.add("pi5", "unix:/pi5", {"is": "board"})
     inventory.add("dead", "unix:/dead", {"is": "board"})
@@ -40,7 +40,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     async def examine(devices: Sequence[InventoryDevice], state: Path) -> dict[str, Any]:
         return {}
 
-    monkeypatch.setattr(session, "ask_devices", answer)
+    monkeypatch.setattr(selected_devices, "ask_devices", answer)
     monkeypatch.setattr("trimtab.cli.devices_top.look_once", look)
     monkeypatch.setattr("trimtab.cli.devices_top.seen_row", lambda seen: seen.device)
     monkeypatch.setattr("trimtab.cli.devices_doctor.examine_devices", examine)
@@ -95,7 +95,7 @@ def test_what_measures_says_it_once_and_goes_on_with_the_rest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for _ in range(2):
-        found = session.select_devices(["label:is=board and memory>=4GB"])
+        found = selected_devices.select_devices(["label:is=board and memory>=4GB"])
         assert [device.name for device in found] == ["pi5"]
 
     assert capsys.readouterr().err == LINE
@@ -103,4 +103,4 @@ def test_what_measures_says_it_once_and_goes_on_with_the_rest(
 
 def test_what_measures_has_nothing_to_do_where_none_answers() -> None:
     with pytest.raises(UserError, match="no device matches memory>=64GB; dead does not answer"):
-        session.select_devices(["memory>=64GB"])
+        selected_devices.select_devices(["memory>=64GB"])

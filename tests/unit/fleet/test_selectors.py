@@ -203,6 +203,27 @@ def test_a_typo_below_not_does_not_mean_everything(typo: str, meant: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("not pi6", "pi6"),
+        ("pi5 or name:pi7 or pi6", "pi6, pi7"),
+        ("all and not (pi5 or Pi4)", "Pi4"),
+    ],
+)
+def test_a_name_that_no_device_has_is_told_not_passed_over(
+    text: str, unknown: str, inventory: Inventory
+) -> None:
+    with pytest.raises(UserError) as caught:
+        inventory.select([text], ask)
+    assert caught.value.message == f"{text}: there is no device {unknown}"
+    assert "known devices: local, pi4, pi5" in caught.value.advice
+
+
+def test_a_pattern_may_exclude_what_is_not_there_yet(inventory: Inventory) -> None:
+    assert inventory.select(["all and not jetson-*"]) == inventory.select(["all"])
+
+
+@pytest.mark.parametrize(
     ("pattern", "names"),
     [
         ("pi[!4]", ["pi5"]),
