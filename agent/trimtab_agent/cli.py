@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from trimtab_protos.heaps import keep_one_heap
 
 from trimtab_agent import __version__
 from trimtab_agent.cli_battery import calibrate_battery
@@ -28,7 +29,6 @@ from trimtab_agent.config import (
     metrics_address,
     parse_listen,
 )
-from trimtab_agent.housekeeping import keep_one_heap
 from trimtab_agent.logs import log_to_standard_error, say
 from trimtab_agent.records import DeviceInfo
 from trimtab_agent.tables import device_lines, examination_lines

@@ -13,18 +13,6 @@ from pathlib import Path
 
 _LOOK_S = 10.0
 _GROWN_BYTES = 1_000_000
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
-
-
-def keep_one_heap() -> None:
-    """glibc gives threads heaps of their own, and what is free in one is no use to the others: of
-    some 50 MB they took 3, and more with every job. Nothing here allocates in many threads at once.
-
-    Call it before there are threads; without effect where the C library is another.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_ARENA_MAX, 1)
 
 
 def give_memory_back() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trimtab_protos.errors import TrimtabError
+from trimtab_protos.heaps import keep_one_heap
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.collect import failed_arm
@@ -67,6 +68,7 @@ async def measure_fleet(
     if campaign.deadline_s is not None:
         deadline_at = asyncio.get_running_loop().time() + campaign.deadline_s
     allow_open_files(len(campaign.devices))
+    keep_one_heap()  # for the threads of gRPC, which begin with the first connection
     shown = shows_telemetry(on_progress)
     telemetry_s = live_period_s(len(campaign.devices)) if shown else None
     kept = campaign.ledger

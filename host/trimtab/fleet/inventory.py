@@ -105,8 +105,8 @@ class Inventory:
         """
         parsed = [parse_selector(text) for text in selectors or (LOCAL,)]
         known = self.devices()
-        for each in parsed:
-            self._refuse_unknown_names(each, known)
+        for selector in parsed:
+            self._refuse_unknown_names(selector, known)
         if local_if_named and not any(LOCAL in each.names for each in parsed):
             known = tuple(device for device in known if not device.is_local)
         selection = choose(parsed, known, ask)
