@@ -43,6 +43,7 @@ async def local_agent(state: Path) -> AsyncIterator[str]:
 async def _start(scratch: Path, state: Path) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "trimtab_agent", "serve"]
     command += ["--listen", f"unix:{scratch / 'agent.sock'}", "--state", str(state)]
+    command += ["--log-format", "text"]  # its last words go into an error, whatever is in force
     with (scratch / "agent.log").open("wb") as log:
         # Its standard input is a pipe that nobody writes to: it closes when this process is gone,
         # however that happened, and the agent stops. A session of its own: Ctrl-C at the terminal
