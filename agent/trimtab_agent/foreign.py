@@ -20,7 +20,9 @@ _WINDOW_S = 0.5
 _LOOKS = 10
 _WORTH_NAMING = 0.05  # of one processor
 
-ProcessTimes = dict[int, tuple[str, float]]
+# By number and beginning: a number is given again, and a name changes (a kworker's with its work).
+ProcessKey = tuple[int, float]
+ProcessTimes = dict[ProcessKey, tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ def foreign_load(
 
 
 def process_times() -> ProcessTimes:
-    """Every process's name and seconds of processor time so far, by process id."""
+    """Every process's name and seconds of processor time so far."""
     found: ProcessTimes = {}
     for process in psutil.process_iter():
         try:
-            found[process.pid] = (process.name(), _seconds(process))
+            key = (process.pid, process.create_time())
+            found[key] = (_group(process.name()), _seconds(process))
         except psutil.Error:  # it ended meanwhile, or is not ours to see
             continue
     return found
@@ -85,17 +88,21 @@ def name_culprits(
 ) -> tuple[str, ...]:
     """The busiest others, as ``name (83% of a processor)``; those of one name together."""
     used: dict[str, float] = {}
-    for pid, (name, seconds) in after.items():
-        earlier_name, earlier = before.get(pid, (name, 0.0))
-        if pid not in own_pids:
-            since = seconds - (earlier if earlier_name == name else 0.0)
-            used[name] = used.get(name, 0.0) + since
+    for key, (name, seconds) in after.items():
+        _, earlier = before.get(key, (name, 0.0))
+        if key[0] not in own_pids:
+            used[name] = used.get(name, 0.0) + seconds - earlier
     busiest = sorted(used.items(), key=lambda item: -item[1])[:MAX_CULPRITS]
     return tuple(
         f"{name} ({seconds / elapsed_s:.0%} of a processor)"
         for name, seconds in busiest
         if elapsed_s > 0 and seconds / elapsed_s >= _WORTH_NAMING
     )
+
+
+def _group(name: str) -> str:
+    """``kworker/1:2-events`` says what that one of many does at the moment."""
+    return "kworker" if name.startswith("kworker/") else name
 
 
 async def background_load(root: Path = _ROOT, window_s: float = _WINDOW_S) -> ForeignLoad | None:

@@ -1,5 +1,8 @@
 """What goes on around a measurement, judged: every verdict from a recorded trace."""
 
+import subprocess
+import sys
+
 import pytest
 from trimtab_agent.disturbance import (
     Gate,
@@ -11,7 +14,7 @@ from trimtab_agent.disturbance import (
     steady_check,
     temperature_check,
 )
-from trimtab_agent.foreign import ForeignLoad, name_culprits
+from trimtab_agent.foreign import ForeignLoad, name_culprits, process_times
 
 S = 1_000_000_000
 
@@ -108,15 +111,56 @@ def test_what_the_hypervisor_took_is_named() -> None:
 
 
 def test_culprits_are_named_by_what_they_used_meanwhile_and_never_ourselves() -> None:
-    before = {1: ("old", 100.0), 2: ("busy", 50.0), 3: ("worker", 0.0)}
-    after = {1: ("old", 100.1), 2: ("busy", 53.0), 3: ("worker", 5.0), 4: ("busy", 1.0)}
+    before = {(1, 1.0): ("old", 100.0), (2, 1.0): ("busy", 50.0), (3, 2.0): ("worker", 0.0)}
+    after = {
+        (1, 1.0): ("old", 100.1),
+        (2, 1.0): ("busy", 53.0),
+        (3, 2.0): ("worker", 5.0),
+        (4, 3.0): ("busy", 1.0),
+    }
     assert name_culprits(before, after, 4.0, {3}) == ("busy (100% of a processor)",)
 
 
 def test_a_number_given_to_another_process_does_not_hide_it() -> None:
-    assert name_culprits({7: ("gone", 90.0)}, {7: ("new", 2.0)}, 2.0, ()) == (
-        "new (100% of a processor)",
-    )
+    before, after = {(7, 1.0): ("gone", 90.0)}, {(7, 9.0): ("new", 2.0)}
+    assert name_culprits(before, after, 2.0, ()) == ("new (100% of a processor)",)
+
+
+def test_a_process_that_takes_another_name_has_not_used_its_whole_life_just_now() -> None:
+    before, after = {(7, 1.0): ("sleeping", 90.0)}, {(7, 1.0): ("working", 91.0)}
+    assert name_culprits(before, after, 2.0, ()) == ("working (50% of a processor)",)
+
+
+# Uses 0.3 s of a processor; then each line that it reads becomes its name.
+_RENAMED = """
+import sys, time
+while time.process_time() < 0.3: pass
+print(flush=True)
+for line in sys.stdin:
+    open("/proc/self/comm", "w").write(line)
+    print(flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process rename itself so")
+def test_a_real_process_that_renames_itself_is_the_same_one() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _RENAMED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = process_times()
+        process.stdin.write("kworker/7:3-busy\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        after = process_times()
+        process.stdin.close()
+
+    key = next(each for each in after if each[0] == process.pid)
+    assert after[key][0] == "kworker"
+    assert before[key][0] != "kworker"
+    assert after[key][1] - before[key][1] < 0.2
 
 
 def test_a_warm_up_that_never_settled_warns_and_is_worth_a_retry() -> None:
