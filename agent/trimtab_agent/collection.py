@@ -37,16 +37,13 @@ class _Need:
 @dataclass(frozen=True)
 class Collector:
     """``quota_bytes`` 0: as much as the disk has. ``needed``: what a job that has not ended, or
-    whose results nobody has fetched yet, must not lose. The store asks it for its outputs' room."""
+    whose results nobody has fetched yet, must not lose."""
 
     store: ArtifactStore
     quota_bytes: int
     reserve_bytes: int
     needed: Callable[[], Collection[Digest]]
     clock: Callable[[], float] = time.time
-
-    def __post_init__(self) -> None:
-        self.store.make_room = self.make_room_for_output
 
     def make_room(self, wanted_bytes: int, under_way: Collection[Digest] = ()) -> None:
         """``under_way``: uploads of which nothing may go.

@@ -115,6 +115,7 @@ def build_parts(settings: Settings) -> Parts:
     collector = Collector(
         artifacts, settings.quota_bytes, settings.disk_reserve_bytes, store.needed
     )
+    artifacts.make_room = collector.make_room_for_output
     uploads = Uploads(artifacts, settings.max_artifact_bytes, collector)
     quiet = Quiet()
     scratch = state / "scratch"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.collection import GRACE_S, Collector
+from trimtab_agent.config import Settings, parse_listen
 from trimtab_agent.job_log import JobLog
 from trimtab_agent.job_store import JobStore
 from trimtab_agent.kept_outputs import KeptOutputs, forget
@@ -24,6 +25,7 @@ from trimtab_agent.records import (
     JobSpec,
     Policy,
 )
+from trimtab_agent.server import build_parts
 from trimtab_protos.digest import Digest, digest_bytes
 from trimtab_protos.errors import StoreFull
 
@@ -90,7 +92,7 @@ async def test_what_is_larger_than_the_agent_takes_is_refused_and_drives_nothing
     log: JobLog, artifacts: ArtifactStore, tmp_path: Path
 ) -> None:
     old = _stored(artifacts, tmp_path / "old", b"o" * 1000)
-    Collector(artifacts, 1500, 0, set)
+    artifacts.make_room = Collector(artifacts, 1500, 0, set).make_room_for_output
     left = tmp_path / "profile.json"
     left.write_bytes(b"x" * 1001)
     _, failure = await kept_outputs(log, artifacts, 1000).keep(left, "profile")
@@ -104,7 +106,7 @@ async def test_outputs_keep_to_the_quota(
     log: JobLog, artifacts: ArtifactStore, tmp_path: Path
 ) -> None:
     old = _stored(artifacts, tmp_path / "old", b"o" * 1000)
-    Collector(artifacts, 1500, 0, set)
+    artifacts.make_room = Collector(artifacts, 1500, 0, set).make_room_for_output
     left = tmp_path / "outputs.npz"
     left.write_bytes(b"x" * 1000)
     digest, failure = await kept_outputs(log, artifacts).keep(left, "outputs")
@@ -123,6 +125,7 @@ def test_outputs_may_have_half_of_the_reserve_and_break_no_upload_off(
     usage = type("usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     collector = Collector(artifacts, 0, 1000, set)
+    artifacts.make_room = collector.make_room_for_output
     coming = Digest("0" * 64, 2000)
     artifacts.partial_path(coming).write_bytes(bytes(800))
     artifacts.make_room(500)
@@ -213,3 +216,10 @@ def _stored(artifacts: ArtifactStore, file: Path, data: bytes) -> Digest:
 def _age(artifacts: ArtifactStore, digest: Digest) -> None:
     long_ago = time.time() - 2 * GRACE_S
     os.utime(artifacts.path(digest), (long_ago, long_ago))
+
+
+async def test_an_agents_outputs_have_its_quota(tmp_path: Path) -> None:
+    settings = Settings(parse_listen(f"unix:{tmp_path / 'a.sock'}"), tmp_path, quota_bytes=1000)
+    artifacts = build_parts(settings).artifacts
+    with pytest.raises(StoreFull, match="quota of 1000"):
+        artifacts.make_room(1001)
