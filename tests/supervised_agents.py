@@ -34,6 +34,13 @@ class SupervisedAgent:
     def address(self) -> str:
         return f"unix:{self._socket}"
 
+    def reached_at(self, place: str) -> str:
+        """What a host is told whose way to it begins at ``place``."""
+        return place
+
+    def open_channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(self.address)
+
     @property
     def pid(self) -> int:
         assert self._process is not None
@@ -48,7 +55,7 @@ class SupervisedAgent:
         wait_until(self._answers, _START_S)
 
     def _answers(self) -> bool:
-        with grpc.insecure_channel(self.address) as channel:
+        with self.open_channel() as channel:
             try:
                 grpc.channel_ready_future(channel).result(1)
             except grpc.FutureTimeoutError:
@@ -70,7 +77,7 @@ class SupervisedAgent:
 
     def jobs(self) -> list[Any]:
         """The oldest first, each with its result."""
-        with grpc.insecure_channel(self.address) as channel:
+        with self.open_channel() as channel:
             stub: Any = benchmark_pb2_grpc.BenchmarkServiceStub(channel)
             listed = stub.ListJobs(benchmark_pb2.ListJobsRequest(page_size=500), timeout=20).jobs
             return [
@@ -80,7 +87,7 @@ class SupervisedAgent:
 
     def status(self) -> Any:
         """Who holds it, who waits, what it does."""
-        with grpc.insecure_channel(self.address) as channel:
+        with self.open_channel() as channel:
             stub: Any = device_pb2_grpc.DeviceServiceStub(channel)
             return stub.GetDeviceStatus(device_pb2.GetDeviceStatusRequest(), timeout=20).status
 

@@ -28,6 +28,7 @@ _EVENTS = 160
 _SECONDS = 12.0
 _RUN_S = 300.0
 _RESUMES = 8
+_LEASE_S = 35.0
 _DONE = (0, 1)  # 1: on a busy machine nothing can be chosen
 _ENDED = {
     benchmark_pb2.Job.STATE_SUCCEEDED,
@@ -56,7 +57,7 @@ class TwelveJobs:
         shutil.copy(model, folder / "mnist.onnx")
         (folder / "trimtab.toml").write_text(twelve_jobs(patience_s))
         for agent, proxy in zip(agents, proxies, strict=True):
-            added = self._trimtab("devices", "add", agent.name, proxy.address)
+            added = self._trimtab("devices", "add", agent.name, agent.reached_at(proxy.address))
             assert added.returncode == 0, added.stderr
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -127,6 +128,7 @@ class TwelveJobs:
             _check_jobs(agent)
         assert list((self._folder / "home" / "unfinished").iterdir()) == []
         wait_until(lambda: not self.workers(), 15)
+        wait_until(lambda: not self._locks(), _LEASE_S)
 
     def check_next_begins_at_once(self) -> None:
         """No lock is left: another run's first job is taken while one could count to twenty."""
@@ -140,6 +142,14 @@ class TwelveJobs:
         )
         host.send_signal(signal.SIGINT)
         host.wait(60)
+
+    def _locks(self) -> list[str]:
+        """Agents that somebody holds, or waits for; a host killed behind its end holds them until
+        its lease is over."""
+        told = {agent.name: agent.status() for agent in self.agents}
+        return [
+            name for name, each in told.items() if each.HasField("lease") or each.waiting_holders
+        ]
 
     def workers(self) -> list[psutil.Process]:
         """Of these agents: their tasks lie in the agents' folders."""
