@@ -32,6 +32,11 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 def run_task(task: WorkerTask, channel: Channel) -> None:
     """Modes are imported one by one: "describe" needs no numpy before its runtime does."""
     confine(task)
+    channel.send(
+        "confined",
+        memory_limit_bytes=task.memory_limit_bytes,
+        kept_limit_bytes=task.kept_limit_bytes,
+    )
     if task.mode == "repeat":
         from trimtab_agent.worker.repeat import measure_repeat as work
     elif task.mode == "blocks":

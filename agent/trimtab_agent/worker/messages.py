@@ -13,6 +13,7 @@ discard_count} each, until that is closed.
 kinds and their fields:
 
 - ``isolated``: in_force (list of str), missing ({part: why}); before anything else
+- ``confined``: memory_limit_bytes, kept_limit_bytes (as in the task; 0: none)
 - ``phase``: phase
 - ``loaded``: load_ns, runtime_version, runtime_package, accelerator_used, inputs, outputs
   (lists of {name, dtype, dimensions}), warnings (list of str, the runtime's own, shortened), places
@@ -61,12 +62,13 @@ class WorkerTask:
     every process of the machine); sample offsets count from it. ``describe`` needs only ``runtime``
     (empty: all of ours). ``batch_size`` None: as the file has it; ``rate_hz`` None: back to back;
     ``sustain_ns`` None: no sustained load. ``idle_ns``: how long to sleep before the warm-up and
-    after the samples, for the idle power; 0: not at all. ``cache_path``: the agent's folder for
-    what runtimes compile; ``file_limit_bytes``: the most that one file may have, 0: any. What
-    starts the worker fills in: ``work_path``, a folder of the worker's own to write in;
-    ``task_group``, the file by which it enters its control group, or ``group_missing``, why there
-    is none; the user that it becomes, with that one's groups, or ``user_missing``, why it stays who
-    it is.
+    after the samples, for the idle power; 0: not at all. ``memory_limit_bytes``: of the data of
+    each of its processes, as the job asks; ``kept_limit_bytes``: of what they all keep in memory,
+    as the device's owner says; 0: any. ``cache_path``: the agent's folder for what runtimes
+    compile; ``file_limit_bytes``: the most that one file may have, 0: any. What starts the worker
+    fills in: ``work_path``, a folder of the worker's own to write in; ``task_group``, the file by
+    which it enters its control group, or ``group_missing``, why there is none; the user that it
+    becomes, with that one's groups, or ``user_missing``, why it stays who it is.
     """
 
     mode: Mode
@@ -91,6 +93,7 @@ class WorkerTask:
     target_precision: float = 0.0
     cpu_affinity: tuple[int, ...] = ()
     memory_limit_bytes: int = 0
+    kept_limit_bytes: int = 0
     evaluation_inputs_path: str = ""
     reduction: str = "none"
     outputs_path: str = ""

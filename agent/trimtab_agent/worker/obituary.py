@@ -64,6 +64,15 @@ def overfull(phase: str, limit: int) -> Failure:
     )
 
 
+def outgrown(phase: str, kept_bytes: int, limit_bytes: int) -> Failure:
+    return Failure(
+        "resources",
+        f"stopped during {phase}: the model or its runtime kept {kept_bytes / 1e6:.0f} MB in "
+        f"memory, and the device lets it keep {limit_bytes / 1e6:.0f} MB (trimtab-agent serve "
+        "--max-worker-memory-mb): use a smaller model or batch",
+    )
+
+
 def ended_without_a_word(returncode: int | None, phase: str, stderr_tail: str) -> Failure:
     said = _last_words(stderr_tail)
     return Failure("harness", f"the worker ended with status {returncode} during {phase}{said}")

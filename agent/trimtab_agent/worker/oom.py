@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trimtab_agent.worker.isolation.group_place import AGENTS_OWN
+
 _ROOT = Path("/")
 _COUNTER = "oom_kill"
 # Without a limit, version 1 shows the largest multiple of a page that fits in 63 bits.
@@ -68,7 +70,8 @@ def _memory_groups(root: Path) -> Iterator[Path]:
         top = mount / "memory" if controllers else mount
         own = top / path.lstrip("/")
         for folder in (own, *own.parents):
-            if folder.is_dir():
+            # Workers' groups are beside the agent's own, and count in the one above.
+            if folder.is_dir() and folder.name != AGENTS_OWN:
                 yield folder
             if folder == top:
                 break

@@ -18,12 +18,14 @@ from trimtab_protos.failure import FAILURE_CLASSES, Failure, FailureClass
 
 from trimtab_agent.worker.isolation.counts import most_tasks
 from trimtab_agent.worker.isolation.enclosure import Enclosure
+from trimtab_agent.worker.isolation.orphans import ORPHANS
 from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.obituary import (
     beyond_memory,
     died_of_signal,
     ended_without_a_word,
     killed,
+    outgrown,
     overfull,
     timed_out,
 )
@@ -37,6 +39,7 @@ _LINE_LIMIT_BYTES = 8 << 20  # a full batch of samples is some 300 kB
 _TAIL_BYTES = 16 << 10
 _READ_BYTES = 4 << 10
 _LAST_WORDS_S = 1.0
+_EXITING_S = 0.01
 
 
 class WorkerProcess:
@@ -76,11 +79,14 @@ class WorkerProcess:
             return timed_out(self.phase, timeout_ns)
         finally:
             if process is not None:
-                await _end(process)
+                self._enclosure.end()  # first: waiting may last while a child holds the pipes
+                await process.wait()
             self._task_file.unlink(missing_ok=True)
             self._enclosure.close()
         if self._enclosure.overfull:
             return overfull(self.phase, most_tasks())
+        if self._enclosure.kept_bytes:
+            return outgrown(self.phase, self._enclosure.kept_bytes, self._task.kept_limit_bytes)
         failure = self._outcome(process.returncode)
         if failure is None or process.returncode == -signal.SIGKILL:  # no limit of ours kills so
             return failure
@@ -109,7 +115,7 @@ class WorkerProcess:
 
     async def _start(self) -> asyncio.subprocess.Process:
         commanded = self._task.mode == "blocks"
-        return await asyncio.create_subprocess_exec(
+        return await ORPHANS.start_leader(
             sys.executable,
             "-m",
             "trimtab_agent.worker",
@@ -119,7 +125,6 @@ class WorkerProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT_BYTES,
-            start_new_session=True,
         )
 
     async def _converse(self, process: asyncio.subprocess.Process, on_message: OnMessage) -> None:
@@ -129,8 +134,11 @@ class WorkerProcess:
         try:
             while line := await process.stdout.readline():
                 await self._take(line, on_message)
-            await process.wait()
-            # A child of the worker's may hold its standard error open for ever.
+                if self._finished or self._failure is not None:
+                    break
+            # A child of the worker's may hold its output and standard error open for ever.
+            while process.returncode is None:  # noqa: ASYNC110 - wait() waits for the pipes too
+                await asyncio.sleep(_EXITING_S)
             await asyncio.wait({listening}, timeout=_LAST_WORDS_S)
         finally:
             listening.cancel()
@@ -183,10 +191,3 @@ def _failure(message: Message) -> Failure:
     name = message.get("failure_class")
     known = name if name in FAILURE_CLASSES else "harness"
     return Failure(cast(FailureClass, known), str(message.get("message", "")))
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the whole process group (the worker leads it): its children must not outlive it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()

@@ -23,8 +23,8 @@ def read_resident(process: Path = _PROCESS) -> Resident:
 
     The counters in ``status`` were batched before Linux 6.17: up to 64 pages a thread behind.
     """
-    status = _sizes(process / "status")
-    exact = _sizes(process / "smaps_rollup")
+    status = sizes_of(process / "status")
+    exact = sizes_of(process / "smaps_rollup")
     if "Rss" not in exact or "Anonymous" not in exact:
         return Resident(status.get("VmRSS"), status.get("RssFile"))
     shared_memory = status.get("RssShmem", 0)  # has no file behind it
@@ -33,7 +33,7 @@ def read_resident(process: Path = _PROCESS) -> Resident:
 
 def read_peak(process: Path = _PROCESS) -> int | None:
     """The most that was resident at once since :func:`reset_peak`."""
-    return _sizes(process / "status").get("VmHWM")
+    return sizes_of(process / "status").get("VmHWM")
 
 
 def reset_peak(process: Path = _PROCESS) -> bool:
@@ -45,7 +45,7 @@ def reset_peak(process: Path = _PROCESS) -> bool:
     return True
 
 
-def _sizes(file: Path) -> dict[str, int]:
+def sizes_of(file: Path) -> dict[str, int]:
     """The lines ``Name:  123 kB`` of the file; none where it cannot be read."""
     try:
         lines = file.read_text().splitlines()

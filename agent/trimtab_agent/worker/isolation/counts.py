@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -20,14 +19,3 @@ def tasks_of_system() -> int:
         return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def tasks_of_session(leader: int) -> int:
-    count = 0
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                after_name = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(after_name[3]) == leader:
-                    count += int(after_name[17])
-    return count

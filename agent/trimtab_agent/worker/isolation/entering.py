@@ -21,7 +21,7 @@ from trimtab_agent.worker.isolation.places import (
 )
 from trimtab_agent.worker.isolation.seccomp import filter_calls
 from trimtab_agent.worker.isolation.state import SWITCH_OFF, Isolation, Missing, reason
-from trimtab_agent.worker.isolation.system import forbid_new_privileges
+from trimtab_agent.worker.isolation.system import forbid_new_privileges, keep_orphans
 from trimtab_agent.worker.messages import WorkerTask
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # linux/sched.h
@@ -40,6 +40,7 @@ def isolate(task: WorkerTask, stop: Callable[[str], None]) -> Isolation:
         found.missing["everything"] = f"{sys.platform} has none of what it is made of"
         return found
     settle_in(task)
+    keep_orphans(True)  # so that what it starts is found below it
     places = writable_places(task)
     with _part(found, "limit of processes"):
         found.in_force.append(_limit_tasks(task))

@@ -6,7 +6,7 @@ import ctypes
 import os
 import struct
 
-_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
+_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38  # linux/prctl.h
 _POINTER_BYTES = struct.calcsize("P")
 
 
@@ -28,6 +28,13 @@ def forbid_new_privileges() -> None:
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def keep_orphans(on: bool) -> bool:
+    """Whether what descends from this process and lost its parent becomes its child, or init's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    done: bool = libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) == 0
+    return done
 
 
 def architecture() -> str:

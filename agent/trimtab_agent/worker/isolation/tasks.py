@@ -1,24 +1,18 @@
-"""How many processes and threads a worker may have: a control group, else the agent's look alone.
-
-Once a second one small file is read: version 1 of control groups tells nobody when one is full.
-"""
+"""How many processes and threads a worker may have: a control group of its own."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trimtab_agent.worker.isolation.counts import tasks_of_session, tasks_of_system
-from trimtab_agent.worker.isolation.state import Missing, reason
+from trimtab_agent.worker.isolation.group_place import members, place_for_groups
+from trimtab_agent.worker.isolation.state import reason
 
 _ROOT = Path("/")
-_LOOK_S = 1.0
 _EMPTY_WITHIN_S = 0.5
 
 
@@ -26,7 +20,7 @@ class TaskGroup:
     """A control group for one worker, made by the agent. Raises Missing with the reason."""
 
     def __init__(self, limit: int, root: Path = _ROOT) -> None:
-        parent = _parent(root)
+        parent = place_for_groups(root)
         _clear_up(parent)
         self.folder = parent / f"{_prefix()}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         try:
@@ -46,7 +40,7 @@ class TaskGroup:
 
     @property
     def is_full(self) -> bool:
-        """Whether a process was refused so far."""
+        """Whether a process was refused so far. Version 1 tells nobody when that happens."""
         try:
             told = (self.folder / "pids.events").read_text().split()
         except OSError:
@@ -73,55 +67,10 @@ class TaskGroup:
 def _kill_members(folder: Path) -> None:
     """Until there are none: what is being started meanwhile is caught too."""
     until = time.monotonic() + _EMPTY_WITHIN_S
-    while (pids := list(_members(folder))) and time.monotonic() < until:
+    while (pids := list(members(folder))) and time.monotonic() < until:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def _members(folder: Path) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        yield from (int(line) for line in (folder / "cgroup.procs").read_text().split())
-
-
-async def look_now_and_then(is_full: Callable[[], bool], on_full: Callable[[], None]) -> None:
-    """Once a second, until it is."""
-    while not is_full():  # noqa: ASYNC110 - a file of the kernel's sets no event
-        await asyncio.sleep(_LOOK_S)
-    on_full()
-
-
-def fuller_than(limit: int, leader: int) -> Callable[[], bool]:
-    """Where there is no group: whose they are is looked up only where the system's count rose."""
-    before = tasks_of_system()
-
-    def is_full() -> bool:
-        return tasks_of_system() - before > limit and tasks_of_session(leader) > limit
-
-    return is_full
-
-
-def _parent(root: Path) -> Path:
-    """The group of this process, whose children may be limited; in either version's hierarchy."""
-    mount = root / "sys/fs/cgroup"
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError as error:
-        raise reason(error, "this kernel has no control groups") from error
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if "pids" in controllers.split(","):
-            return _nearest(mount / "pids", path)
-    if not (mount / "cgroup.controllers").is_file():
-        raise Missing("no control groups with a pids controller are mounted")
-    own = _nearest(mount, lines[-1].split(":", 2)[2])
-    try:
-        handed_on = (own / "cgroup.subtree_control").read_text().split()
-    except OSError as error:
-        raise reason(error, "the agent's control group cannot be read") from error
-    if "pids" not in handed_on:
-        raise Missing("the agent's control group hands no pids controller on")
-    return own
 
 
 def _prefix() -> str:
@@ -141,9 +90,3 @@ def _clear_up(parent: Path) -> None:
             _kill_members(folder)
             with contextlib.suppress(OSError):
                 folder.rmdir()
-
-
-def _nearest(top: Path, path: str) -> Path:
-    """In a container the path may be the host's, and only the mounted root is there."""
-    own = top / path.lstrip("/")
-    return own if own.is_dir() else top

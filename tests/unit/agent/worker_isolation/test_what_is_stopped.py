@@ -117,22 +117,31 @@ async def test_processes_without_end_are_ended(
     if limit:
         monkeypatch.setattr("trimtab_agent.worker.isolation.enclosure.most_tasks", lambda: limit)
     outcome = await load(kind)
-    if kind == "fork away":
-        outcome.needs("limit of processes")
     assert outcome.failure.failure_class == "model"
     assert "processes and threads, the limit of a worker" in outcome.failure.message
     assert _left_over() == 0
 
 
-async def test_without_a_control_group_the_agent_looks(
+async def test_a_refusal_that_the_runtime_passes_on_is_the_models_fault(
     load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab_agent.worker.isolation.enclosure.most_tasks", lambda: 60)
+    outcome = await load("fork and fail")
+    assert outcome.failure.failure_class == "model"
+    assert "processes and threads, the limit of a worker" in outcome.failure.message
+    assert _left_over() == 0
+
+
+@pytest.mark.parametrize("kind", ["fork", "fork away", "fork and fail"])
+async def test_without_a_control_group_the_agent_looks(
+    load: Any, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: Any) -> Any:
         raise Missing("ENOENT: no control groups")
 
     monkeypatch.setattr("trimtab_agent.worker.isolation.enclosure.TaskGroup", none)
     monkeypatch.setattr("trimtab_agent.worker.isolation.enclosure.most_tasks", lambda: 60)
-    outcome = await load("fork")
+    outcome = await load(kind)
     assert "ENOENT: no control groups" in outcome.isolated["missing"]["limit of processes"]
     assert "processes and threads, the limit of a worker" in outcome.failure.message
     assert _left_over() == 0
