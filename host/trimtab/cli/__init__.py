@@ -71,11 +71,14 @@ def cli(debug: bool, log_file: Path | None) -> None:
 
 def main() -> None:
     """The console script: runs the command and exits with one of the documented codes."""
-    from trimtab.cli.errors import EXIT_DONE, report_error
+    from trimtab.cli.errors import EXIT_DONE, report_error, warn
+    from trimtab.fleet.identity.expiry import told
 
     debug = "--debug" in sys.argv[1:]
     try:
         code = cli(standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         code = report_error(error, debug)
+    for line in told():  # last, where a long table does not push it out of sight
+        warn(line)
     sys.exit(code if isinstance(code, int) else EXIT_DONE)

@@ -26,5 +26,11 @@ def open_channel(address: str, link: TlsLink | None = None) -> grpc.aio.Channel:
     """In the clear; with ``link``: with TLS, the device's certificate checked by its name."""
     if link is None:
         return grpc.aio.insecure_channel(address, options=_OPTIONS)
-    options = (*_OPTIONS, ("grpc.ssl_target_name_override", link.device))
+    options = (
+        *_OPTIONS,
+        ("grpc.ssl_target_name_override", link.device),
+        # Clients share credentials. A connection is one client's, with what was in force when it
+        # was made: the next one must not go on with the device's old certificate.
+        ("grpc.use_local_subchannel_pool", 1),
+    )
     return grpc.aio.secure_channel(str(link.place), link.credentials(), options=options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from trimtab.fleet.identity.bundle import Bundle, with_header, write_private
 from trimtab.fleet.identity.certificates import (
@@ -19,15 +20,17 @@ from trimtab.fleet.identity.certificates import (
     new_revocations,
     read_signer,
 )
-from trimtab.fleet.identity.folder import FleetFolder
-from trimtab.fleet.identity.register import Entry, Register, read_register, write_register
+from trimtab.fleet.identity.expiry import soon_expires
+from trimtab.fleet.identity.folder import FleetFolder, Stamp, stamp
+from trimtab.fleet.identity.own import read_own
+from trimtab.fleet.identity.register import Entry, Register
+from trimtab.fleet.identity.register_file import register_file
 from trimtab.records import UserError
 
 # As in the inventory, and what TLS takes for a name: at most 63 characters, no address.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,61}[A-Za-z0-9]|[A-Za-z0-9]")
 _ADDRESS = re.compile(r"[0-9.]+")
 _OWN_NAME = "host"
-RENEW_BELOW = timedelta(days=LEAF_DAYS / 3)
 # No backup lags that far behind: a device that says so may not drive the numbers up.
 _MOST_BEHIND = 10_000
 
@@ -38,10 +41,11 @@ class Authority:
     def __init__(self, folder: FleetFolder, signer: Signer) -> None:
         self._folder = folder
         self._signer = signer
+        self._file = register_file(folder.register)
 
     @property
     def register(self) -> Register:
-        return read_register(self._folder.register)
+        return self._file.read()
 
     @property
     def revocations(self) -> bytes:
@@ -88,23 +92,28 @@ class Authority:
                 self._put_in_force(replace(register, list_number=above + 1))
             return True
 
-    def note_told(self, device: str) -> None:
-        """The device has the newest list."""
-        with self._folder.locked():
-            write_register(self._folder.register, self.register.with_told(device))
+    def note_told(self, device: str, number: int) -> None:
+        """The device has the list of that number."""
+        if self.register.told.get(device) != number:
+            with self._folder.locked():
+                self._file.note_told(device, number)
 
     def renew_host(self) -> None:
         """Where under a third of its own identity's life is left."""
-        newest = self.register.newest(_OWN_NAME)
-        if newest is None or newest.expires - datetime.now(UTC) < RENEW_BELOW:
+        if self._host_is_old():
             with self._folder.locked():
-                self._write_host(self.register, new=True)
+                if self._host_is_old():  # and no other process was faster
+                    self._write_host(self.register, new=True)
+
+    def _host_is_old(self) -> bool:
+        own = read_own(self._folder)
+        return own is None or soon_expires(own.whose)
 
     def _issued(self, register: Register, role: Role, name: str, days: float) -> Bundle:
         made = new_certificate(self._signer, register.fleet_id, role, name, days)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = Entry(name, role, str(made.serial), made.not_after.isoformat(), now)
-        write_register(self._folder.register, register.with_entry(entry))
+        self._file.add(entry)
         authority = certificate_pem(self._signer.certificate)
         return Bundle(made.key, made.certificate, authority, self.revocations)
 
@@ -118,8 +127,9 @@ class Authority:
         write_private(self._folder.host, data)
 
     def _put_in_force(self, register: Register) -> None:
+        register = register.without_expired()
         self._write_list(register)
-        write_register(self._folder.register, register)
+        self._file.write(register)
         self._write_host(register)
 
     def _write_list(self, register: Register) -> None:
@@ -152,7 +162,7 @@ def open_authority(folder: FleetFolder) -> Authority:
                 )
             _create(folder)
     try:
-        signer = read_signer(folder.authority_key.read_bytes(), folder.authority.read_bytes())
+        signer = _signer(folder, stamp(folder.authority_key), stamp(folder.authority))
     except (ValueError, TypeError) as error:
         raise UserError(
             f"the authority in {folder.path} cannot be read: {error}",
@@ -163,6 +173,11 @@ def open_authority(folder: FleetFolder) -> Authority:
     return authority
 
 
+@lru_cache(maxsize=4)
+def _signer(folder: FleetFolder, *_stamps: Stamp | None) -> Signer:
+    return read_signer(folder.authority_key.read_bytes(), folder.authority.read_bytes())
+
+
 def _create(folder: FleetFolder) -> None:
     """The key last: with it the folder counts as an authority."""
     fleet_id = secrets.token_hex(8)
@@ -170,5 +185,5 @@ def _create(folder: FleetFolder) -> None:
     register = Register(fleet_id)
     write_private(folder.authority, certificate_pem(signer.certificate))
     write_private(folder.revocations, new_revocations(signer, register.list_number, ()))
-    write_register(folder.register, register)
+    register_file(folder.register).write(register)
     write_private(folder.authority_key, key_pem(signer.key))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import grpc
 
 from trimtab.fleet.address import NetworkPlace
 from trimtab.fleet.errors import IdentityProblem
 from trimtab.fleet.identity.bundle import Bundle
-from trimtab.fleet.identity.folder import NO_IDENTITY, fleet_folder
+from trimtab.fleet.identity.folder import NO_IDENTITY
+from trimtab.fleet.identity.own import present_own
 from trimtab.fleet.identity.probe import Seen, probe
 
 
@@ -22,11 +24,8 @@ class TlsLink:
     bundle: Bundle
 
     def credentials(self) -> grpc.ChannelCredentials:
-        return grpc.ssl_channel_credentials(
-            root_certificates=self.bundle.authority,
-            private_key=self.bundle.key,
-            certificate_chain=self.bundle.certificate,
-        )
+        """The same for every connection with this identity."""
+        return _credentials(self.bundle)
 
     async def look(self) -> Seen:
         """Raises IdentityProblem or DeviceUnreachable, with the reason and what to do."""
@@ -35,14 +34,18 @@ class TlsLink:
 
 def tls_link(device: str, place: NetworkPlace) -> TlsLink:
     """Raises IdentityProblem where this host has no identity, UserError for a broken one."""
-    folder = fleet_folder()
-    if folder.is_authority:
-        from trimtab.fleet.identity.authority import open_authority
-
-        open_authority(folder)  # renews this host's own identity in time
-    bundle = folder.host_bundle()
-    if bundle is None:
+    own = present_own()
+    if own is None:
         raise IdentityProblem(
             f"{device} ({place}) is reached with TLS, and this host has no identity", NO_IDENTITY
         )
-    return TlsLink(device, place, bundle)
+    return TlsLink(device, place, own.bundle)
+
+
+@lru_cache(maxsize=2)
+def _credentials(bundle: Bundle) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
+        root_certificates=bundle.authority,
+        private_key=bundle.key,
+        certificate_chain=bundle.certificate,
+    )

@@ -9,6 +9,7 @@ from trimtab.fleet.identity.authority import Authority, open_authority
 from trimtab.fleet.identity.bundle import read_bundle, with_header, write_private
 from trimtab.fleet.identity.certificates import Role, Whose, check_pair, whose
 from trimtab.fleet.identity.folder import NO_IDENTITY, fleet_folder
+from trimtab.fleet.identity.own import present_own
 from trimtab.records import UserError
 
 
@@ -59,7 +60,7 @@ def join_fleet(file: Path) -> Whose:
 
 def own_identity() -> Whose:
     """Raises UserError where this host has none."""
-    bundle = fleet_folder().host_bundle()
-    if bundle is None:
+    own = present_own()
+    if own is None:
         raise UserError("this host belongs to no fleet", NO_IDENTITY)
-    return whose(bundle.certificate)
+    return own.whose

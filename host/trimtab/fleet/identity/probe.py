@@ -9,6 +9,7 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,8 @@ class Seen:
 async def probe(host: str, port: int, name: str, bundle: Bundle) -> Seen:
     """Raises Refusal, which says why there can be no connection."""
     where = f"{name} ({host}:{port})"
-    context = client_context(bundle)
     try:
-        return await _look(host, port, name, context)
+        return await _look(host, port, name, _shared_context(bundle))
     except ssl.SSLCertVerificationError as error:
         called = await _called(host, port, bundle) if error.verify_code in _MISNAMED else ""
         raise of_certificate(where, name, called, error) from error
@@ -69,6 +69,12 @@ def client_context(bundle: Bundle) -> ssl.SSLContext:
         context.load_cert_chain(own)
         context.load_verify_locations(trusted)
     return context
+
+
+@lru_cache(maxsize=2)
+def _shared_context(bundle: Bundle) -> ssl.SSLContext:
+    """For every look with this identity and this list: nothing may change it."""
+    return client_context(bundle)
 
 
 async def _look(host: str, port: int, name: str, context: ssl.SSLContext) -> Seen:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
-from trimtab.fleet.identity.bundle import write_private
-from trimtab.records import UserError
+# A device whose clock is behind takes a certificate for valid that is not: it stays that long.
+_CLOCKS_DIFFER = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -33,53 +30,60 @@ class Entry:
         return "expired" if self.expires < datetime.now(UTC) else "in force"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Register:
-    """``list_number``: of the newest revocation list. ``told``: device -> the one it was sent."""
+    """``list_number``: of the newest revocation list. ``told``: device -> the one it was sent.
+
+    Only :meth:`add` and :meth:`tell` change it, for whoever reads it from the disk.
+    """
 
     fleet_id: str
     list_number: int = 1
-    entries: tuple[Entry, ...] = ()
+    entries: list[Entry] = field(default_factory=list)
     told: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._alike: dict[str, list[Entry]] = {}  # by name without case, as TLS takes it
+        for entry in self.entries:
+            self._alike.setdefault(entry.name.casefold(), []).append(entry)
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._alike.setdefault(entry.name.casefold(), []).append(entry)
+
+    def tell(self, device: str, number: int) -> None:
+        self.told[device] = number
+
     def newest(self, name: str) -> Entry | None:
-        return next((each for each in reversed(self.entries) if each.name == name), None)
+        alike = self._alike.get(name.casefold(), [])
+        return next((each for each in reversed(alike) if each.name == name), None)
 
     def spelled(self, name: str) -> str:
         """As it was issued, whatever its case, for TLS takes names without; else ``name``."""
-        alike = [each.name for each in self.entries if each.name.casefold() == name.casefold()]
+        alike = [each.name for each in self._alike.get(name.casefold(), [])]
         return name if name in alike or not alike else alike[-1]
-
-    def with_entry(self, entry: Entry) -> Register:
-        return replace(self, entries=(*self.entries, entry))
 
     def revoke(self, name: str) -> Register:
         """Every certificate of that name; the next list."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entries = tuple(
+        entries = [
             replace(each, revoked=now) if each.name == name and not each.revoked else each
             for each in self.entries
-        )
+        ]
         return replace(self, entries=entries, list_number=self.list_number + 1)
 
     def revoked_serials(self) -> list[int]:
         return [int(each.serial) for each in self.entries if each.revoked]
 
-    def with_told(self, device: str) -> Register:
-        return replace(self, told={**self.told, device: self.list_number})
-
-
-def read_register(path: Path) -> Register:
-    """Raises UserError where it cannot be read."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        entries = tuple(Entry(**entry) for entry in content.pop("entries"))
-        return Register(entries=entries, **content)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{path} cannot be read: {error}", "restore it from a backup of the folder"
-        ) from error
-
-
-def write_register(path: Path, register: Register) -> None:
-    write_private(path, json.dumps(asdict(register), indent=2).encode())
+    def without_expired(self) -> Register:
+        """Certificates that have expired go where they are revoked, or a newer one of the name is
+        there. Those that were only replaced stay: to revoke the name is to revoke them, too."""
+        past = datetime.now(UTC) - _CLOCKS_DIFFER
+        kept = [
+            each
+            for each in self.entries
+            if each.expires > past or (not each.revoked and each is self.newest(each.name))
+        ]
+        names = {each.name.casefold() for each in kept}
+        told = {name: number for name, number in self.told.items() if name.casefold() in names}
+        return replace(self, entries=kept, told=told)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from trimtab.fleet.identity import certificates
+from trimtab.fleet.identity import certificates, expiry
 from trimtab.fleet.identity.authority import Authority, open_authority
 from trimtab.fleet.identity.bundle import read_bundle
 from trimtab.fleet.identity.certificates import Role, whose
+from trimtab.fleet.identity.expiry import soon_expires
 from trimtab.fleet.identity.folder import FleetFolder
 from trimtab.fleet.identity.making import join_fleet, make_identity, own_identity, present_authority
 from trimtab.fleet.identity.probe import Seen
-from trimtab.fleet.identity.upkeep import soon_expires
 from trimtab.records import UserError
 
 
@@ -150,6 +150,39 @@ def test_the_hosts_own_identity_is_renewed_before_it_expires(
     old = whose(read_bundle(folder.host).certificate)
     open_authority(folder)
     assert whose(read_bundle(folder.host).certificate).not_after > old.not_after
+
+
+def test_a_host_that_cannot_renew_its_own_goes_on_with_it_and_says_so(
+    authority: Authority, folder: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=250)
+    with monkeypatch.context() as patch:
+        patch.setattr(certificates, "_now", lambda: long_ago)
+        with folder.locked():
+            authority._write_host(authority.register, new=True)
+    old = whose(read_bundle(folder.host).certificate)
+    lock = folder.path / "lock"
+    lock.unlink()
+    lock.mkdir()  # whatever keeps the folder from being written
+    expiry.told()
+    assert own_identity().not_after == old.not_after
+    said, why = expiry.told()
+    assert said.startswith(
+        f"this host's identity, host (operator), ends on {old.not_after:%Y-%m-%d}"
+    )
+    assert "Is a directory" in why
+
+    lock.rmdir()
+    assert own_identity().not_after > old.not_after
+    assert expiry.told() == []
+
+
+def test_a_lost_identity_of_the_authoritys_own_host_is_made_again(
+    authority: Authority, folder: FleetFolder
+) -> None:
+    folder.host.unlink()
+    assert own_identity().name == "host"
+    assert authority.register.newest("host") is not None
 
 
 @pytest.mark.parametrize(("left_days", "soon"), [(130, False), (120, True), (-1, True)])
