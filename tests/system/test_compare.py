@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,15 @@ def test_a_file_that_does_not_load_fails_the_comparison_with_its_reason(
     assert done.returncode == 3
     assert "broken.onnx" in done.stderr
     assert "failed: local: model:" in done.stderr
+
+
+def test_a_deadline_ends_a_comparison_as_it_ends_a_run(trimtab: Trimtab, mnist: Path) -> None:
+    long = ("--min-duration", "20s", "--set", "max_duration_s=30")
+    began = time.monotonic()
+    done = trimtab("bench", mnist, mnist, "--compare", "--deadline", "4s", *long)
+    assert done.returncode == 3
+    assert "failed: local: resources: the run's deadline passed" in done.stderr
+    assert time.monotonic() - began < 40
 
 
 def test_runs_with_different_threads_are_compared_only_anyway(

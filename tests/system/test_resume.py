@@ -122,3 +122,28 @@ def test_a_project_that_changed_is_not_gone_on_with(
     assert refused.returncode == 2
     assert "was begun with another setting: min_samples" in refused.stderr
     assert list((tmp_path / "home" / "unfinished").iterdir())
+
+
+def test_a_device_that_was_removed_meanwhile_is_set_aside_and_the_others_go_on(
+    tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
+) -> None:
+    first = begin(tmp_path, environment)
+    wait_until(lambda: any(job.acknowledged for job in agents[1].jobs()))
+    first.kill()
+    first.wait()
+    before = [arm for job in agents[1].jobs() if job.acknowledged for arm in job.result.arms]
+    assert trimtab("devices", "remove", "b2").returncode == 0
+    resumed = trimtab("run", "--resume", "--format", "json")
+    results = json.loads(resumed.stdout)["results"]
+    measured = Counter(each["device"]["name"] for each in results if each["error"] is None)
+
+    assert resumed.returncode == 3, resumed.stderr
+    assert "set aside: b2: it was removed from the inventory" in resumed.stderr
+    assert len(results) == 12
+    assert measured["b1"] == measured["b3"] == 4
+    assert len(before) <= measured["b2"] < 4  # what was collected counts
+
+    assert trimtab("devices", "add", "b2", agents[1].address).returncode == 0
+    assert len(results_of(trimtab, "--resume")) == 12
+    for agent in agents:
+        assert sorted(agent.finished_arms()) == ARMS  # each once

@@ -15,6 +15,7 @@ from trimtab.campaign.unsupported import read_refusal
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmOutcome, ArmRequest, DeviceInfo
+from trimtab.fleet.progress import OnProgress
 from trimtab.fleet.support import Answer, check_on
 from trimtab.records import Support, SupportOutcome
 
@@ -35,11 +36,16 @@ class Enquiry:
     state: Path
 
 
-async def check_fleet(enquiry: Enquiry, on_support: OnSupport) -> list[Support]:
-    """All devices in parallel; one that cannot be asked yields failed answers, the others go on."""
+async def check_fleet(
+    enquiry: Enquiry, on_progress: OnProgress, on_support: OnSupport
+) -> list[Support]:
+    """All devices in parallel; one that cannot be asked yields failed answers, the others go on.
+
+    ``on_progress`` hears what is waited for and what is tried again.
+    """
 
     async def one(device: InventoryDevice) -> list[Support]:
-        found = await _check_device(enquiry, device)
+        found = await _check_device(enquiry, device, on_progress)
         on_support(found)
         return found
 
@@ -48,9 +54,14 @@ async def check_fleet(enquiry: Enquiry, on_support: OnSupport) -> list[Support]:
     return [support for task in tasks for support in task.result()]
 
 
-async def _check_device(enquiry: Enquiry, device: InventoryDevice) -> list[Support]:
+async def _check_device(
+    enquiry: Enquiry, device: InventoryDevice, on_progress: OnProgress
+) -> list[Support]:
+    def arms(info: DeviceInfo) -> list[ArmRequest]:
+        return _arms(enquiry, info)
+
     try:
-        answers = await check_on(device, enquiry.state, lambda info: _arms(enquiry, info))
+        answers = await check_on(device, enquiry.state, arms, on_progress)
     except (DeviceUnreachable, TrimtabError) as error:
         failure = device_failure(error)
         answers = [Answer(arm, failure=failure) for arm in _arms(enquiry, None)]

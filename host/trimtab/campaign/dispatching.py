@@ -8,7 +8,9 @@ from trimtab.fleet.jobs import HealthGate
 from trimtab.project import DispatchSettings
 
 
-def rules_of(settings: DispatchSettings, run_id: str) -> Rules:
+def rules_of(settings: DispatchSettings, run_id: str = "") -> Rules:
+    """``run_id`` "": for what is kept as no run."""
+    holder = holder_name()
     return Rules(
         arms_per_job=settings.arms_per_job,
         attempts=settings.attempts,
@@ -20,5 +22,5 @@ def rules_of(settings: DispatchSettings, run_id: str) -> Rules:
             min_battery_percent=settings.min_battery_percent,
             max_temperature_c=settings.max_temperature_c or 0.0,
         ),
-        holder=f"{holder_name()}, run {run_id}",
+        holder=f"{holder}, run {run_id}" if run_id else holder,
     )

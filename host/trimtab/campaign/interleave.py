@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trimtab_protos.errors import Failure, TrimtabError
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
-from trimtab.fleet.dispatch import Measured, Workload, measure_on
+from trimtab.fleet.dispatch import Measured, Rules, Workload, measure_on
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, BlockSchedule, DeviceInfo
@@ -22,7 +22,11 @@ from trimtab.records import DeviceRef, EvaluationSet, UserError
 
 @dataclass(frozen=True)
 class Duel:
-    """Which two arms to compare where. ``state`` is the folder of the local agent."""
+    """Which two arms to compare where. ``state`` is the folder of the local agent.
+
+    ``deadline_s``: of all devices together, None: none. The two share a job, whatever the rules say
+    of arms in one.
+    """
 
     devices: tuple[InventoryDevice, ...]
     candidates: tuple[Candidate, ...]
@@ -31,6 +35,8 @@ class Duel:
     scratch: Path
     state: Path
     inputs: EvaluationSet | None = None
+    rules: Rules = field(default_factory=Rules)
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,30 @@ class Compared:
 
 async def compare_on_devices(duel: Duel, on_progress: OnProgress) -> list[Compared]:
     """All devices in parallel. Raises UserError where the choices are not two arms on a device."""
-    return await asyncio.gather(*(_on_device(duel, each, on_progress) for each in duel.devices))
+    deadline_at = None
+    if duel.deadline_s is not None:
+        deadline_at = asyncio.get_running_loop().time() + duel.deadline_s
+    work = [_on_device(duel, each, deadline_at, on_progress) for each in duel.devices]
+    return await asyncio.gather(*work)
 
 
-async def _on_device(duel: Duel, device: InventoryDevice, on_progress: OnProgress) -> Compared:
+async def _on_device(
+    duel: Duel, device: InventoryDevice, deadline_at: float | None, on_progress: OnProgress
+) -> Compared:
     def arms(info: DeviceInfo) -> list[ArmRequest]:
         return _exactly_two(plan_arms(duel.candidates, duel.choices, info), device.name)
 
     ledger = RunLedger(duel.scratch / device.name, durable=False)
-    workload = Workload(arms, None, "none", duel.inputs, ledger, interleaved=duel.schedule)
+    workload = Workload(
+        arms,
+        None,
+        "none",
+        duel.inputs,
+        ledger,
+        interleaved=duel.schedule,
+        rules=replace(duel.rules, arms_per_job=None),
+        deadline_at=deadline_at,
+    )
     try:
         measured = await measure_on(device, duel.state, workload, on_progress)
     except (DeviceUnreachable, TrimtabError) as error:

@@ -13,7 +13,12 @@ from trimtab.campaign.choice import choose
 from trimtab.campaign.dispatching import rules_of
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import Candidate, Choices
-from trimtab.campaign.selected_devices import local_agent_state, select_devices, select_one
+from trimtab.campaign.selected_devices import (
+    devices_again,
+    local_agent_state,
+    select_devices,
+    select_one,
+)
 from trimtab.campaign.session import measure_into
 from trimtab.campaign.target_device import devices_of
 from trimtab.campaign.unfinished import check_same, plan_of, run_ledger
@@ -56,9 +61,12 @@ def build_project(
     changes: Mapping[str, Any] = MappingProxyType({}),
     dispatch: Mapping[str, Any] = MappingProxyType({}),
     devices: Sequence[str] = (),
+    *,
+    resumed: bool = False,
 ) -> Built:
     """``name``: the folder's by default. ``changes`` replace settings of [measure], ``dispatch``
-    those of [dispatch], ``devices`` the selectors of [devices].
+    those of [dispatch], ``devices`` the selectors of [devices]. ``resumed``: for a run that goes
+    on with the devices it was begun on.
 
     Raises UserError for anything wrong in the project or its task file.
     """
@@ -68,7 +76,8 @@ def build_project(
         measure=changed(project.measure, changes),
         dispatch=project.dispatch.model_copy(update=dict(dispatch)),
     )
-    select_devices(project.devices)  # a device that is not there is known before the minutes pass
+    if not resumed:
+        select_devices(project.devices)  # one that is not there is known before the minutes pass
     task, variants = _build(project, say)
     return Built(name or project.folder.resolve().name, project, task, variants)
 
@@ -101,7 +110,8 @@ def _build(
     with watched() as seen:
         task = _load_task(project)
         check_corruptions(task, project.robustness.corruptions)
-        devices = devices_of(task, project.measure, project.devices, say)
+        rules = rules_of(project.dispatch)
+        devices = devices_of(task, project.measure, project.devices, say, rules)
         asked: set[str] = set()
 
         def find(selector: str) -> TargetDevice:
@@ -186,7 +196,7 @@ def _begun(built: Built, resumed: Mapping[str, Any] | None) -> Run:
 def _campaign(built: Built, run: Run, scratch: Path, resumed: Mapping[str, Any] | None) -> Campaign:
     project = built.project
     return Campaign(
-        devices=select_devices(resumed["devices"] if resumed else project.devices),
+        devices=devices_again(resumed["devices"]) if resumed else select_devices(project.devices),
         candidates=_candidates(built.variants),
         choices=_choices(project),
         scratch=scratch,

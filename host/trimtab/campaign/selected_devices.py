@@ -42,6 +42,13 @@ def find_devices(
     return selection
 
 
+def devices_again(names: Sequence[str]) -> tuple[InventoryDevice, ...]:
+    """Those that a run was begun on. One that was removed from the inventory since is among them:
+    what came from it counts. Raises UserError where the inventory cannot be read."""
+    known = {device.name: device for device in home_inventory().devices()}
+    return tuple(known.get(name) or InventoryDevice(name, "", is_removed=True) for name in names)
+
+
 def _say_once(line: str) -> None:
     if line not in _said:
         _said.add(line)

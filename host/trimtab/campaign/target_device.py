@@ -16,6 +16,7 @@ from trimtab.campaign.plan import Candidate, Choices
 from trimtab.campaign.selected_devices import local_agent_state, select_one
 from trimtab.compress.device import Devices, TargetDevice
 from trimtab.compress.passes import PassRejected
+from trimtab.fleet.dispatch import Rules
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.progress import Progress
 from trimtab.metrics import METRICS
@@ -38,6 +39,7 @@ class _Work:
     task: Task | FileTask
     choices: Choices
     say: Say
+    rules: Rules
 
 
 class FleetDevice:
@@ -124,6 +126,7 @@ class FleetDevice:
                 state=local_agent_state(),
                 inputs=open_inputs(self._work.task, scratch),
                 profile=profile,
+                rules=self._work.rules,
             )
             results = asyncio.run(measure_fleet(campaign, self._told, lambda found: None))
         return results[0]
@@ -141,8 +144,10 @@ def devices_of(
     measure: MeasureSettings,
     own: Sequence[str] = (),
     say: Say = lambda line: None,
+    rules: Rules | None = None,
 ) -> Devices:
-    """``own``: the project's selectors, which an empty one stands for.
+    """``own``: the project's selectors, which an empty one stands for. ``rules``: for a device that
+    is busy, away or not fit; None: the usual ones.
 
     The devices raise PassRejected for a selector that does not name exactly one.
     """
@@ -150,7 +155,7 @@ def devices_of(
     choices = Choices(
         base, measure.runtimes, or_preferred=True, threads=measure.threads[:1], first_only=True
     )
-    work = _Work(task, choices, say)
+    work = _Work(task, choices, say, rules or Rules())
     known: dict[str, FleetDevice] = {}
 
     def find(selector: str) -> TargetDevice:

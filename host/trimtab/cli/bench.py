@@ -18,7 +18,12 @@ from trimtab.campaign.reference import with_reference
 from trimtab.campaign.selected_devices import local_agent_state, select_devices
 from trimtab.campaign.session import measure_into, scratch_folder
 from trimtab.cli.dispatching import dispatch_options, take_dispatch
-from trimtab.cli.interleave import for_comparing, run_comparison, say_comparing
+from trimtab.cli.interleave import (
+    for_comparing,
+    refuse_jobs_apart,
+    run_comparison,
+    say_comparing,
+)
 from trimtab.cli.measuring import (
     exit_code,
     print_json,
@@ -102,6 +107,7 @@ def bench(
     settings = changed(MeasureSettings(), for_comparing(given) if compare else given)
     if compare:
         _refuse_beside_comparing(settings, evaluation or reference or report)
+        refuse_jobs_apart(dispatch)
     base = replace(settings.base, runtime="")
     choices = Choices(base, given.get("runtimes", ()), threads=settings.threads)
     candidates = tuple(Candidate(artifact_from_file(_existing(path))) for path in files)
@@ -115,6 +121,8 @@ def bench(
                 scratch=scratch,
                 state=local_agent_state(),
                 inputs=load_inputs(inputs, scratch) if inputs else None,
+                rules=rules_of(dispatch),
+                deadline_s=dispatch.deadline_s,
             )
             return run_comparison(duel, output)
         say_policy(choices.base)

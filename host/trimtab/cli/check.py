@@ -15,6 +15,7 @@ from trimtab.campaign.selected_devices import local_agent_state, select_devices
 from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_MET, EXIT_USAGE
 from trimtab.cli.measuring import output_console, print_json
 from trimtab.cli.options import device_option, parse_options, parse_shapes
+from trimtab.fleet.progress import Progress
 from trimtab.records import MeasurementSettings, Support, UserError
 
 
@@ -44,7 +45,7 @@ def check(
     """Ask devices whether their runtimes have all that model FILEs need; nothing is measured.
 
     Each file is loaded and run once there, on random inputs. The answer is the runtime's own: which
-    operators run where, or what it refuses.
+    operators run where, or what it refuses. A device that somebody else uses is waited for.
 
     Exit codes: 0 everything runs where asked; 1 something is refused, absent, or runs elsewhere;
     2 a file is no model file; 3 a device could not be asked.
@@ -67,7 +68,7 @@ def check(
         accelerators=tuple(dict.fromkeys(accelerators)) or ("cpu",),
         state=local_agent_state(),
     )
-    found = asyncio.run(check_fleet(enquiry, _say)) if candidates else []
+    found = asyncio.run(check_fleet(enquiry, _tell, _say)) if candidates else []
     _print(found, output)
     return max(support_exit_code(found), EXIT_USAGE if unreadable else EXIT_DONE)
 
@@ -88,6 +89,10 @@ def _candidates(files: Sequence[Path]) -> tuple[tuple[Candidate, ...], int]:
         except UserError as error:
             click.echo(f"error: {error.message}\n  {error.advice}", err=True)
     return tuple(candidates), len(files) - len(candidates)
+
+
+def _tell(progress: Progress) -> None:
+    click.echo(f"{progress.device}: {progress.text}", err=True)
 
 
 def _say(found: Sequence[Support]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from trimtab.cli.dispatching import take_dispatch
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.options import agreement_options, measure_options, output_option, overridden
 
@@ -46,7 +47,9 @@ def demo(out: Path, output: str, **measure: Any) -> int:
     with scratch_folder() as folder:  # nothing of an earlier demo is found again
         write_starting_project(folder)
         project = folder / "trimtab.toml"
-        built = build_project(project, say, name="demo", changes=overridden(measure))
+        dispatch = take_dispatch(measure)
+        changes = overridden(measure)
+        built = build_project(project, say, name="demo", changes=changes, dispatch=dispatch)
         finished, _ = measure_built(built)
     print_run(finished, output)
     write_page(finished, out / "report.html")

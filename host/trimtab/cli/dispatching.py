@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from trimtab.cli.options import parse_duration
+from trimtab.cli.options import parse_duration, with_changes
+from trimtab.project import is_of_dispatch
 
 Command = Callable[..., Any]
 _DURATIONS = {"patience": "patience_s", "job_deadline": "job_deadline_s", "deadline": "deadline_s"}
@@ -30,7 +31,8 @@ def dispatch_options(command: Command) -> Command:
         click.option(
             "--patience",
             metavar="DURATION",
-            help="How long a device may be silent before it is set aside.  [default: 60s]",
+            help="How long a device may be silent, or in no state to begin a job, before it is set "
+            "aside.  [default: 60s]",
         ),
         click.option("--job-deadline", metavar="DURATION", help="Then a job is ended."),
         click.option("--deadline", metavar="DURATION", help="Then the rest is left undone."),
@@ -41,9 +43,14 @@ def dispatch_options(command: Command) -> Command:
 
 
 def take_dispatch(given: dict[str, Any]) -> dict[str, Any]:
-    """Takes these options out of what a command was given, by their names in [dispatch]."""
-    found = {name: given.pop(name) for name in ("arms_per_job", "attempts")}
+    """Takes the options that there are out of what a command was given, and from --set what is of
+    [dispatch]; by the names there. Raises UserError for a setting given twice."""
+    found = {name: given.pop(name, None) for name in ("arms_per_job", "attempts")}
     for option, name in _DURATIONS.items():
-        text = given.pop(option)
+        text = given.pop(option, None)
         found[name] = None if text is None else parse_duration(text)
-    return {name: value for name, value in found.items() if value is not None}
+    by_option = {name: value for name, value in found.items() if value is not None}
+    changes: tuple[str, ...] = given.pop("changes")
+    own = tuple(text for text in changes if is_of_dispatch(text.partition("=")[0].strip()))
+    given["changes"] = tuple(text for text in changes if text not in own)
+    return with_changes(by_option, own)

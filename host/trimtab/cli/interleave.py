@@ -21,6 +21,7 @@ from trimtab.measure_policies import (
     comparing_fields,
     describe_comparing,
 )
+from trimtab.project import DispatchSettings
 from trimtab.records import MeasurementSettings, UserError
 
 _OUTPUTS = ("table", "json")
@@ -29,6 +30,13 @@ _OUTPUTS = ("table", "json")
 def for_comparing(given: dict[str, Any]) -> dict[str, Any]:
     """More and shorter repeats than for latencies, where the command line says nothing else."""
     return {**comparing_fields(given.get("policy", DEFAULT_POLICY)), **given}
+
+
+def refuse_jobs_apart(dispatch: DispatchSettings) -> None:
+    if dispatch.arms_per_job is not None:
+        raise UserError(
+            "--compare with --arms-per-job: the two take turns, in one job", "leave one out"
+        )
 
 
 def say_comparing(settings: MeasurementSettings) -> BlockSchedule:

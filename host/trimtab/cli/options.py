@@ -116,7 +116,8 @@ def measure_options(command: Command) -> Command:
             "changes",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Any setting of [measure], by its name there; repeatable. See trimtab policies.",
+            help="Any setting of [measure] or [dispatch], by its name there; repeatable. "
+            "See trimtab policies.",
         ),
     ]
     for option in reversed(options):

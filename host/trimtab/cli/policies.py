@@ -25,8 +25,9 @@ from trimtab.project import DispatchSettings, MeasureSettings
 _BLOCKS = "max_duration_s"
 _OVERRIDE = (
     "In trimtab.toml: policy, then single settings over it, under [measure]. On the command line: "
-    "--policy NAME, and --set NAME=VALUE for any setting of both tables, as often as wanted, for "
-    "example --set warmup_s=500ms; --repeats, --rate and the like are shorter words for the same."
+    "--policy NAME, and --set NAME=VALUE for any of these settings, as often as wanted, for "
+    "example --set warmup_s=500ms or --set min_disk_free_mb=200; --repeats, --rate and the like "
+    "are shorter words for the same."
 )
 
 

@@ -85,7 +85,9 @@ def run(
     resumed = find_unfinished(path, run_id) if resume else None
     dispatch = take_dispatch(measure)
     changes = overridden(measure)
-    built = build_project(path, say, changes=changes, dispatch=dispatch, devices=devices)
+    built = build_project(
+        path, say, changes=changes, dispatch=dispatch, devices=devices, resumed=resume
+    )
     finished, set_aside = measure_built(built, resumed)
     print_run(finished, output)
     if report is not None:

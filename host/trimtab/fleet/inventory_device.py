@@ -12,16 +12,20 @@ LOCAL = "local"
 
 @dataclass(frozen=True)
 class InventoryDevice:
-    """``address`` is empty for the local device, whose agent trimtab starts itself."""
+    """``address`` is empty for the local device, whose agent trimtab starts itself.
+
+    ``is_removed``: an unfinished run knows it, and the inventory no more.
+    """
 
     name: str
     address: str
     labels: Mapping[str, str] = field(default_factory=dict)
     power: DevicePower = field(default_factory=DevicePower)
+    is_removed: bool = False
 
     @property
     def is_local(self) -> bool:
-        return not self.address
+        return not self.address and not self.is_removed
 
 
 LOCAL_DEVICE = InventoryDevice(LOCAL, "")

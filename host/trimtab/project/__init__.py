@@ -1,6 +1,6 @@
 """The project file ``trimtab.toml``: frozen settings, with the file and line in every error."""
 
-from trimtab.project.changes import changed, parse_change
+from trimtab.project.changes import changed, is_of_dispatch, parse_change
 from trimtab.project.dispatch_settings import DispatchSettings
 from trimtab.project.limits import parse_requirement
 from trimtab.project.load import PROJECT_FILE, load_project
@@ -16,6 +16,7 @@ __all__ = [
     "Target",
     "VariantPlan",
     "changed",
+    "is_of_dispatch",
     "load_project",
     "parse_change",
     "parse_requirement",

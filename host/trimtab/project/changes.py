@@ -1,20 +1,23 @@
-"""Settings of [measure] changed on the command line: the same names, checked by the same code."""
+"""Settings of [measure] and [dispatch] changed on the command line: the same names, checked by the
+same code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import tomllib
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from trimtab.durations import seconds
+from trimtab.project.dispatch_settings import DispatchSettings
 from trimtab.project.model import MeasureSettings, check_measure
 from trimtab.project.problem import Problem, problems, unknown
 from trimtab.records import UserError
 
 _HOW = "`trimtab policies` lists the settings; --set NAME=VALUE, for example --set warmup_s=500ms"
 _NOTHING = "none"
+_Table = TypeVar("_Table", bound=BaseModel)
 
 
 def parse_change(text: str) -> tuple[str, Any]:
@@ -40,22 +43,31 @@ def changed(measure: MeasureSettings, changes: Mapping[str, Any]) -> MeasureSett
         raise UserError(str(problem), _HOW) from problem
 
 
+def is_of_dispatch(name: str) -> bool:
+    """Else a setting is of [measure]: none is in both."""
+    return name in DispatchSettings.model_fields
+
+
 def _checked(name: str, text: str) -> Any:
-    known = MeasureSettings.model_fields
-    if name not in known:
-        raise Problem((name,), *unknown("setting", name, known))
-    value = _value(name, known[name].annotation, text)
-    return getattr(_validated({name: value}, together=False), name)
+    table = DispatchSettings if is_of_dispatch(name) else MeasureSettings
+    if name not in table.model_fields:
+        names = (*MeasureSettings.model_fields, *DispatchSettings.model_fields)
+        raise Problem((name,), *unknown("setting", name, names))
+    value = _value(name, table.model_fields[name].annotation, text)
+    return getattr(_of(table, {name: value}), name)
 
 
-def _validated(settings: Mapping[str, Any], *, together: bool = True) -> MeasureSettings:
-    try:
-        measure = MeasureSettings.model_validate(settings)
-    except ValidationError as error:
-        raise problems(error, MeasureSettings)[0] from error
-    if together:
-        check_measure(measure)
+def _validated(settings: Mapping[str, Any]) -> MeasureSettings:
+    measure = _of(MeasureSettings, settings)
+    check_measure(measure)
     return measure
+
+
+def _of(table: type[_Table], settings: Mapping[str, Any]) -> _Table:
+    try:
+        return table.model_validate(settings)
+    except ValidationError as error:
+        raise problems(error, table)[0] from error
 
 
 def _value(name: str, annotation: Any, text: str) -> Any:

@@ -15,15 +15,15 @@ class DispatchSettings(BaseModel):
         default=3, ge=1, le=100, description="of a job that fails for its device's sake"
     )
     patience_s: float = Field(
-        default=60.0, ge=0, description="that a device may be silent, for example while it reboots"
+        default=60.0, ge=0, description="that a device may be silent, or fail the health gate"
     )
     job_deadline_s: float | None = Field(default=None, gt=0, description="of each job")
     deadline_s: float | None = Field(default=None, gt=0, description="of the whole run")
-    min_disk_free_mb: float = Field(default=0, ge=0, description="else the job is not begun")
-    min_memory_mb: float = Field(default=0, ge=0, description="else the job is not begun")
+    min_disk_free_mb: float = Field(default=0, ge=0, description="health gate: else the job waits")
+    min_memory_mb: float = Field(default=0, ge=0, description="health gate: else the job waits")
     min_battery_percent: float = Field(
-        default=0, ge=0, le=100, description="else the job is not begun"
+        default=0, ge=0, le=100, description="health gate: else the job waits"
     )
     max_temperature_c: float | None = Field(
-        default=None, gt=0, description="else the job is not begun"
+        default=None, gt=0, description="health gate: else the job waits"
     )

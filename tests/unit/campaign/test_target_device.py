@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from trimtab.campaign import target_device
+from trimtab.campaign.dispatching import rules_of
 from trimtab.campaign.fleet import Campaign
 from trimtab.campaign.plan import plan_arms
 from trimtab.campaign.target_device import devices_of
@@ -16,7 +17,7 @@ from trimtab.compress.device import Devices
 from trimtab.compress.passes import PassRejected
 from trimtab.fleet.inventory import Inventory
 from trimtab.operator_profile import OperatorProfile, OperatorTime
-from trimtab.project import MeasureSettings
+from trimtab.project import DispatchSettings, MeasureSettings
 from trimtab.records import Metric, RawArm, Result
 from trimtab.task import Task, load_task
 from trimtab_protos.errors import Failure
@@ -108,6 +109,24 @@ def test_the_projects_settings_are_measured_with(
     (arm,) = plan_arms(fleet.campaigns[0].candidates, fleet.campaigns[0].choices, None)
     assert (arm.settings.runtime, arm.settings.threads) == ("litert", 2)
     assert (arm.settings.policy, arm.settings.repeats, arm.settings.max_retries) == ("normal", 5, 7)
+
+
+def test_the_projects_rules_hold_for_what_passes_measure(
+    task: Task,
+    inventory: Inventory,
+    make_result: Callable[..., Result],
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = Fleet((make_result(None, latency_p50_ms=0.5),))
+    monkeypatch.setattr(target_device, "measure_fleet", fleet)
+    rules = rules_of(DispatchSettings(attempts=7, patience_s=5, min_disk_free_mb=200))
+    devices_of(task, MeasureSettings(), rules=rules)("local").figure(
+        file, "tflite", "latency_p50_ms"
+    )
+
+    used = fleet.campaigns[0].rules
+    assert (used.attempts, used.patience_s, used.health.min_disk_free_mb) == (7, 5, 200)
 
 
 def test_an_invalid_figure_is_refused_with_its_reason_and_measured_again_when_asked_again(

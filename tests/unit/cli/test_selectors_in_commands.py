@@ -155,14 +155,20 @@ def test_compress_hands_its_selector_to_what_measures(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[tuple[str, ...]] = []
-    monkeypatch.setattr(
-        "trimtab.campaign.project_run.devices_of",
-        lambda task, measure, own, say: found.append(tuple(own)),
-    )
+    attempts: list[int] = []
+
+    def devices_of(task: Any, measure: Any, own: Any, say: Any, rules: Any) -> None:
+        found.append(tuple(own))
+        attempts.append(rules.attempts)
+
+    monkeypatch.setattr("trimtab.campaign.project_run.devices_of", devices_of)
+    with (home.parent / "trimtab.toml").open("a") as project:
+        project.write("[dispatch]\nattempts = 9\n")
     selector = "runtime:litert and memory>=2GB"
     outcome = _run("compress", "--device", selector)
     assert outcome.exception is None, outcome.output
     assert found == [(selector,)]
+    assert attempts == [9]  # the project's rules hold there too
 
 
 def test_a_build_that_measured_on_the_projects_device_is_not_taken_for_another(

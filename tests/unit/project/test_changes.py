@@ -1,4 +1,4 @@
-"""``--set NAME=VALUE``: the settings of [measure] by their names there, checked as in the file."""
+"""``--set NAME=VALUE``: settings of [measure] and [dispatch] by their names, checked as there."""
 
 from typing import Any
 
@@ -25,6 +25,9 @@ from trimtab.records import UserError
         ("profile=true", True),
         ("max_start_temperature_c=none", None),
         ("reduction=none", "none"),
+        ("min_disk_free_mb=200", 200),
+        ("job_deadline_s=30m", 1800.0),
+        ("arms_per_job=none", None),
         ('runtime_options={ "litert.xnnpack" = "off" }', {"litert.xnnpack": "off"}),
         ("input_shapes={x=[1,3,8,8]}", {"x": (1, 3, 8, 8)}),
     ],
@@ -44,6 +47,8 @@ def test_values_are_read_as_in_the_file_with_shorter_lists_and_durations(
         ("=3", "not a setting"),
         ("repeats=", "not a setting"),
         ("repeat=3", "unknown setting repeat (did you mean repeats?); allowed: policy, runtimes"),
+        ("min_disk_fre_mb=3", "unknown setting min_disk_fre_mb (did you mean min_disk_free_mb?)"),
+        ("max_temperature_c=0", "max_temperature_c is 0; allowed: more than 0"),
         ("repeats=0", "repeats is 0; allowed: 1 or more"),
         ("repeats=2.5", "repeats is 2.5; allowed: a whole number"),
         ("repeats=none", 'repeats is the string "none"; allowed: a whole number'),

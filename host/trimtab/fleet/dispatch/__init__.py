@@ -1,7 +1,8 @@
 """One device's share of a run: its jobs, again and again where something died, until all is here.
 
 ``share`` goes on until every arm has an outcome or is set aside; ``job`` is one job from its
-submission to its acknowledgement; ``admission`` knows what a device cannot even try.
+submission to its acknowledgement; ``admission`` knows what a device cannot even try, ``gate`` when
+it is in no state to begin.
 """
 
 from trimtab.fleet.dispatch.admission import why_not as why_not

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from trimtab_protos.errors import (
     DeviceMeasuring,
@@ -18,11 +19,11 @@ from trimtab_protos.errors import (
 )
 
 from trimtab.fleet.dispatch.attempts import Attempts
-from trimtab.fleet.dispatch.job import JobEnd
 from trimtab.fleet.dispatch.pauses import pause_s
 from trimtab.fleet.dispatch.telling import Teller
 from trimtab.fleet.errors import device_failure
 
+_Answer = TypeVar("_Answer")
 # The device has nothing of the job any more.
 GONE = (EventsTrimmed, JobUnknown)
 # Others use the device, or send it the same file.
@@ -33,8 +34,8 @@ _PASSING = (InternalError, JobArtifactMissing, LeaseExpired)
 
 
 async def asked_until_answered(
-    ask: Callable[[], Awaitable[JobEnd]], attempts: Attempts, teller: Teller
-) -> JobEnd:
+    ask: Callable[[], Awaitable[_Answer]], attempts: Attempts, teller: Teller
+) -> _Answer:
     """``ask``: of one submission, which is one job, however often it is asked.
 
     Raises SetAside where that goes on for too long, TrimtabError for every other refusal.

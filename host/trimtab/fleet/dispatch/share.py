@@ -15,6 +15,7 @@ from trimtab.fleet.collect import failed_arm
 from trimtab.fleet.dispatch.asking import GONE, asked_until_answered
 from trimtab.fleet.dispatch.attempts import Attempts, SetAside
 from trimtab.fleet.dispatch.connection import connected
+from trimtab.fleet.dispatch.gate import GateWait, refusal_of
 from trimtab.fleet.dispatch.job import DeviceJob, JobEnd, acknowledge
 from trimtab.fleet.dispatch.outcomes import Outcomes
 from trimtab.fleet.dispatch.pauses import pause_s
@@ -32,6 +33,10 @@ from trimtab.fleet.transfer import FilesRefused
 from trimtab.logs import bound
 
 _LOG = logging.getLogger(__name__)
+_REMOVED = (
+    "it was removed from the inventory since the run was begun; `trimtab devices add {name} "
+    "ADDRESS` brings it back"
+)
 _ANOTHER_DEVICE = (
     "another device answers at its address now: the run was begun on {before}, this is {now}"
 )
@@ -69,6 +74,7 @@ class _Share:
         self._lease = LeaseKeeper(
             device.name, workload.rules.holder, self._teller.say, self._attempts.progressed
         )
+        self._gate = GateWait(workload.rules, self._teller)
         self._outcomes = Outcomes(device.name, workload)
         self._info: DeviceInfo | None = None
         self._unmeasured = Failure("device", "the device ended the job without a result")
@@ -85,6 +91,9 @@ class _Share:
 
     async def run(self, state: Path) -> None:
         await self._recall()
+        if self._device.is_removed:  # the others go on
+            self.set_aside(Failure("device", _REMOVED.format(name=self._device.name)))
+            return
         while self._is_anything_left():
             try:
                 async with connected(self._device, state) as client:
@@ -217,6 +226,12 @@ class _Share:
                 return
             failure = device_failure(error)
             end = JobEnd(cut_off={key: failed_arm(arm, failure) for key, arm in arms.items()})
+        refusal = refusal_of(end)
+        if refusal is not None:  # nothing was tried: it does not count as an attempt
+            await acknowledge(client, self._ledger, submission)
+            await asyncio.sleep(self._gate.pause_s(refusal))
+            return
+        self._gate.passed()
         self._keep(end, submission)
         await acknowledge(client, self._ledger, submission)
         if not self._attempts.note(end.counted.keys(), end.cut_off):

@@ -16,6 +16,7 @@ from trimtab_protos.errors import InternalError, StoreFull, TrimtabError
 from .played_agent import ARMS, PlayedAgent, connecting_to, device_info, job_events, workload
 
 PI5 = InventoryDevice("pi5", "10.0.0.1:7433")
+REMOVED = InventoryDevice("pi5", "", is_removed=True)
 GONE = DeviceUnreachable("no agent answers")
 
 
@@ -47,12 +48,13 @@ async def measured(
     ledger: RunLedger,
     agent: PlayedAgent | Exception,
     rules: Rules | None = None,
+    device: InventoryDevice = PI5,
 ) -> list[Measured]:
     monkeypatch.setattr(share, "connected", connecting_to(agent))
     monkeypatch.setattr("trimtab.fleet.dispatch.attempts.pause_s", lambda failures: 0.0)
     monkeypatch.setattr("trimtab.fleet.dispatch.asking.pause_s", lambda failures: 0.0)
     monkeypatch.setattr(share, "pause_s", lambda failures: 0.0)
-    return await measure_on(PI5, Path("unused"), workload(ledger, rules), lambda progress: None)
+    return await measure_on(device, Path("unused"), workload(ledger, rules), lambda progress: None)
 
 
 def failures(found: list[Measured]) -> list[str]:
@@ -79,6 +81,35 @@ async def test_a_job_under_way_stays_in_the_ledger_where_the_device_is_gone(
     assert all(str(error).partition(" (")[0] in text for text in failures(found))
     assert "pi5" in ledger.set_aside
     assert ledger.device("pi5").submissions["first"].is_open
+
+
+async def test_what_a_device_gave_before_it_was_removed_counts_and_nothing_is_left_undone(
+    monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
+) -> None:
+    note_job(ledger, collected=True)
+    assert failures(await measured(monkeypatch, ledger, GONE, device=REMOVED)) == ["", ""]
+    assert ledger.set_aside == {}
+
+
+async def test_a_removed_device_is_set_aside_with_what_brings_it_back(
+    monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
+) -> None:
+    note_job(ledger, collected=False, events=False)
+    agent = PlayedAgent()
+    found = await measured(monkeypatch, ledger, agent, device=REMOVED)
+    assert all(
+        "`trimtab devices add pi5 ADDRESS` brings it back" in text for text in failures(found)
+    )
+    assert agent.acknowledged == []  # it is not asked, wherever it is
+    assert ledger.device("pi5").submissions["first"].is_open
+
+
+async def test_a_removed_device_that_was_never_met_is_set_aside_too(
+    monkeypatch: pytest.MonkeyPatch, ledger: RunLedger
+) -> None:
+    with pytest.raises(DeviceUnreachable, match="pi5: it was removed from the inventory"):
+        await measured(monkeypatch, ledger, GONE, device=REMOVED)
+    assert "removed" in ledger.set_aside["pi5"]
 
 
 async def test_a_device_never_met_is_tried_again_and_raised(
