@@ -9,6 +9,7 @@ from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.cpus import allowed_cpus
 
 _NS_PER_MS = 1e6
+_BYTES_PER_MB = 1e6
 
 
 def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
@@ -44,6 +45,7 @@ def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
         ),
         "cooldown_s": _joined(f"{gate.waited_ns / 1e9:.1f}" for gate in gates),
         "retries": "; ".join(arm.retries),
+        **_memory_limits(arm),
         **_isolation(arm),
     }
     return {name: text for name, text in found.items() if text}
@@ -59,6 +61,19 @@ def _isolation(arm: ArmProgress) -> dict[str, str]:
         "isolation": _joined(told[-1].isolation or ()) or "none",
         "isolation_missing": "; ".join(f"{part}: {why}" for part, why in missing.items()),
     }
+
+
+def _memory_limits(arm: ArmProgress) -> dict[str, str]:
+    """The job's, of the data of one process, and the device's own, of what is kept in memory."""
+    told = [repeat for repeat in arm.repeats if repeat.isolation is not None]
+    if not told:
+        return {}
+    limits = {
+        "the job's": told[-1].memory_limit_bytes,
+        "the device's": told[-1].kept_limit_bytes,
+    }
+    known = [f"{size / _BYTES_PER_MB:.0f} ({whose})" for whose, size in limits.items() if size]
+    return {"memory_limit_mb": _joined(known) or "none"}
 
 
 def _affinity(pinned: Iterable[int]) -> str:

@@ -54,6 +54,7 @@ class ArmPasses:
     allow_code: bool = False
     caches: Path | None = None
     max_artifact_bytes: int = Settings.max_artifact_bytes
+    max_worker_bytes: int = 0
 
     async def repeat(self, arm: ArmProgress, index: int, watch: Watch, power: PowerPlan) -> None:
         """Measure the arm's last repeat; where it fails, ``arm.failure`` says why.
@@ -219,6 +220,7 @@ class ArmPasses:
             rate_hz=spec.rate_hz,
             cpu_affinity=settings.cpu_affinity,
             memory_limit_bytes=spec.policy.memory_limit_bytes,
+            kept_limit_bytes=self.max_worker_bytes,
             allow_code_in_models=self.allow_code,
             cache_path="" if self.caches is None else str(self.caches),
         )

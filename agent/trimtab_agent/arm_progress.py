@@ -49,11 +49,14 @@ class RepeatProgress:
     power: PowerSeen = field(default_factory=PowerSeen)
     isolation: tuple[str, ...] | None = None
     isolation_missing: dict[str, str] = field(default_factory=dict)
+    memory_limit_bytes: int = 0
+    kept_limit_bytes: int = 0
 
     def hear(self, message: Message) -> None:
         """Note one message of its worker's; what says nothing of a repeat is passed over."""
         hear = {
             "isolated": self._isolated,
+            "confined": self._confined,
             "loaded": self._loaded,
             "first_inference": self._first_inference,
             "warmed_up": self._warmed_up,
@@ -71,6 +74,10 @@ class RepeatProgress:
     def _isolated(self, message: Message) -> None:
         self.isolation = tuple(message["in_force"])
         self.isolation_missing = dict(message["missing"])
+
+    def _confined(self, message: Message) -> None:
+        self.memory_limit_bytes = int(message["memory_limit_bytes"])
+        self.kept_limit_bytes = int(message["kept_limit_bytes"])
 
     def _loaded(self, message: Message) -> None:
         self.load_ns = int(message["load_ns"])

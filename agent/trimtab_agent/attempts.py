@@ -10,6 +10,7 @@ from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress, RepeatProgress
 from trimtab_agent.disturbance import spoiled_by
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.journal_bound import JournalFull
 from trimtab_agent.power.meter import PowerMeter, PowerPlan
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import LogLine
@@ -31,8 +32,20 @@ class Attempts:
     async def repeat(self, arm: ArmProgress, index: int) -> None:
         """Measure one repeat; its samples are published once it is known which attempt counts.
 
-        The last attempt counts, whatever it was worth: its checks say so.
+        The last attempt counts, whatever it was worth: its checks say so. Where the job may write
+        no more, the arm fails.
         """
+        try:
+            self.log.check_bound()  # else it would be measured for nothing
+            await self._measure(arm, index)
+            await self.passes.publish_samples(arm, index)
+            await self.passes.publish_readings(arm, index)
+        except JournalFull as full:
+            arm.failure = full.failure
+            return
+        await self._tell_of_sensors(arm, index)
+
+    async def _measure(self, arm: ArmProgress, index: int) -> None:
         while True:
             gate = await pass_start_gate(self.log, arm, index, self.root)
             watch = Watch(
@@ -53,10 +66,7 @@ class Attempts:
             repeat.load, repeat.readings = watch.load, tuple(watch.readings)
             repeat.paging = watch.paging
             if not await measure_again(self.log, (arm,), index):
-                break
-        await self.passes.publish_samples(arm, index)
-        await self.passes.publish_readings(arm, index)
-        await self._tell_of_sensors(arm, index)
+                return
 
     async def _tell_of_sensors(self, arm: ArmProgress, index: int) -> None:
         for name, reason in arm.repeats[-1].power.failures.items():

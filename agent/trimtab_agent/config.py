@@ -13,8 +13,11 @@ from types import TracebackType
 
 MEGABYTE = 1_000_000
 HOUR_NS = 3600 * 10**9
+DAY_NS = 24 * HOUR_NS
 DEFAULT_MAX_JOB_NS = 7 * 24 * HOUR_NS
 DEFAULT_CALLS_PER_S = 500
+DEFAULT_KEEP_UNCOLLECTED_NS = 7 * DAY_NS
+MAX_KEPT_BYTES = 1000 * MEGABYTE
 MAX_CHUNK_BYTES = 1 << 20
 _MAX_SOCKET_PATH_BYTES = 100
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]+):(?P<port>[0-9]{1,5})")
@@ -66,8 +69,11 @@ class Settings:
     max_artifact_bytes: int = 2000 * MEGABYTE
     disk_reserve_bytes: int = 100 * MEGABYTE
     quota_bytes: int = 0
+    max_worker_bytes: int | None = None
     max_queued_jobs: int = 16
     max_kept_jobs: int = 100
+    max_kept_bytes: int = MAX_KEPT_BYTES
+    keep_uncollected_ns: int = DEFAULT_KEEP_UNCOLLECTED_NS
     stop_with_stdin: bool = False
     root: Path = Path("/")
     allow_code_in_models: bool = False

@@ -14,6 +14,7 @@ from trimtab_agent.arm_progress import ArmProgress
 from trimtab_agent.arm_result import Surroundings, arm_result
 from trimtab_agent.attempts import measure_again
 from trimtab_agent.job_log import JobLog
+from trimtab_agent.journal_bound import JournalFull
 from trimtab_agent.paging import meminfo
 from trimtab_agent.quiet import Quiet
 from trimtab_agent.records import ArmFinished, BlockSchedule, LogLine
@@ -57,9 +58,17 @@ class InterleavedRounds:
             if not await measure_again(self.log, order, index):
                 break
         for turn in turns:
-            for batch in turn.batches:
-                await self.log.record(batch, turn.arm.arm.name, index, "measure")
-            await self.passes.publish_readings(turn.arm, index)
+            try:
+                await self._publish(turn, index)
+            except JournalFull as full:
+                turn.arm.failure = full.failure
+                fail_together(turns)
+                return
+
+    async def _publish(self, turn: Turn, index: int) -> None:
+        for batch in turn.batches:
+            await self.log.record(batch, turn.arm.arm.name, index, "measure")
+        await self.passes.publish_readings(turn.arm, index)
 
     async def _attempt(self, order: Sequence[ArmProgress], index: int) -> list[Turn]:
         gate = await pass_start_gate(self.log, order[0], index, self.root)

@@ -16,8 +16,10 @@ from trimtab_protos.checked_lines import decode_record, encode_record
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import EventsTrimmed
 
+from trimtab_agent.config import MAX_KEPT_BYTES
 from trimtab_agent.job_record import JobView, advance
 from trimtab_agent.journal import Journal
+from trimtab_agent.journal_bound import JournalFull, is_bounded
 from trimtab_agent.last_room import LastRoom
 from trimtab_agent.plain import from_plain, to_plain
 from trimtab_agent.records import Event, EventKind, JobFinished, Phase
@@ -33,7 +35,8 @@ class JobLog:
     for the end of a job whose disk takes nothing any more.
 
     ``claimed``: artifacts that the job made so far, while it runs; ``is_saved``: whether the disk
-    has the view. A finished job's journal is opened only when somebody watches it.
+    has the view; ``max_bytes``: of the journal. A finished job's journal is opened only when
+    somebody watches it.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class JobLog:
         folder: Path,
         view: JobView,
         clock: Callable[[], int] = time.time_ns,
+        max_bytes: int = MAX_KEPT_BYTES,
     ) -> None:
         self.folder = folder
         self._last_room = LastRoom(folder.parent / _LAST_ROOM_FILE)
@@ -48,14 +52,15 @@ class JobLog:
         self.claimed: frozenset[Digest] = frozenset()
         self.is_saved = True
         self._clock = clock
+        self._max_bytes = max_bytes
         self._opened: Journal | None = None
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
 
     @staticmethod
-    def create(folder: Path, view: JobView) -> JobLog:
+    def create(folder: Path, view: JobView, max_bytes: int = MAX_KEPT_BYTES) -> JobLog:
         """Raises OSError where the disk is full; nothing is left of it then."""
-        log = JobLog(folder, view)
+        log = JobLog(folder, view, max_bytes=max_bytes)
         try:
             folder.mkdir(parents=True)
             log._last_room.keep()
@@ -80,6 +85,11 @@ class JobLog:
         """No result names it yet; it stays all the same until the job ends."""
         self.claimed |= {digest}
 
+    def check_bound(self) -> None:
+        """Raises JournalFull where nothing more that is measured would be taken."""
+        if self._journal.size >= self._max_bytes:
+            raise JournalFull(self._max_bytes)
+
     async def record(
         self, kind: EventKind, arm: str = "", repeat_index: int = 0, phase: Phase | None = None
     ) -> None:
@@ -87,8 +97,11 @@ class JobLog:
 
         A cancelled caller leaves at once; the event is committed all the same. Raises OSError where
         the disk does not take it, and nothing of it stays; never for a job's end, which watchers
-        and host are told in any case: else they would wait for it, or measure again.
+        and host are told in any case: else they would wait for it, or measure again. Raises
+        JournalFull for measurements beyond what one job may write.
         """
+        if is_bounded(kind):
+            self.check_bound()
         await asyncio.shield(self._commit(kind, arm, repeat_index, phase))
 
     async def _commit(

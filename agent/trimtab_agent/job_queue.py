@@ -131,7 +131,7 @@ class JobQueue:
         self.ended[running.log.view.state] += 1
         self._running = None
         self._leases.book.job_ended()
-        self._store.prune()
+        self._store.prune(running.log)
         await asyncio.to_thread(self._runner.tidy_up)
         give_memory_back()
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab_protos.failure import Failure
+from trimtab_protos.failure import GATE_REFUSED, Failure
 
 from trimtab_agent.arm_passes import ArmPasses
 from trimtab_agent.arm_progress import ArmProgress
@@ -48,12 +48,13 @@ _ROOT = Path("/")
 class JobRules:
     """``allow_code``: models may run code. ``caches``: where runtimes keep what they compiled.
     ``max_job_ns``: what no job may exceed, whatever it asks for. ``max_artifact_bytes``: the most
-    that one output may have."""
+    that one output may have. ``max_worker_bytes``: what a worker may keep in memory; 0: any."""
 
     allow_code: bool = False
     caches: Path | None = None
     max_job_ns: int = DEFAULT_MAX_JOB_NS
     max_artifact_bytes: int = Settings.max_artifact_bytes
+    max_worker_bytes: int = 0
 
 
 class JobRunner:
@@ -115,7 +116,7 @@ class JobRunner:
             await log.record(LogLine("warning", f"the health gate cannot tell: {text}"))
         if not report.unmet:
             return None
-        return Failure("device", "the health gate refused the job: " + "; ".join(report.unmet))
+        return Failure("device", GATE_REFUSED + "; ".join(report.unmet))
 
     async def _run_in_time(self, log: JobLog, folder: Path) -> Failure | None:
         asked_ns, most_ns = log.view.spec.policy.job_timeout_ns, self._rules.max_job_ns
@@ -141,6 +142,7 @@ class JobRunner:
             self._rules.allow_code,
             self._rules.caches,
             self._rules.max_artifact_bytes,
+            self._rules.max_worker_bytes,
         )
         if spec.support_only:
             await check_arms(log, passes, arms)

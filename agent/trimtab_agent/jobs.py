@@ -46,14 +46,15 @@ class Jobs:
 
     async def stop(self) -> None:
         await self._queue.stop()
+        self._store.keep_times()
 
     async def submit(
         self, request_id: str, spec: JobSpec, lease_id: str = "", holder: str = ""
     ) -> JobView:
         """Queue a job; a request_id that was seen returns its job.
 
-        ``holder``: of a job without a lease. Raises LeaseExpired, QueueFull, JobArtifactMissing,
-        RuntimeUnavailable or SpecInvalid.
+        ``holder``: of a job without a lease. Raises LeaseExpired, QueueFull, StoreFull,
+        JobArtifactMissing, RuntimeUnavailable or SpecInvalid.
         """
         async with self._submitting:
             known = self._store.by_request(request_id)
@@ -63,6 +64,8 @@ class Jobs:
                 holder = self._leases.check(lease_id).holder
             check_length(spec, self._max_job_ns)
             self._queue.check_room(lease_id)
+            if not spec.support_only:  # nobody has to fetch what comes of such a one
+                self._store.check_room()
             check_admission(spec, await self._inventory.runtimes(), self._artifacts)
             log = self._store.create(request_id, spec, holder)
             self._queue.put(log, lease_id)

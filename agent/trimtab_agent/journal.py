@@ -38,6 +38,11 @@ class Journal:
     def __len__(self) -> int:
         return len(self._starts)
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self._end
+
     def append(self, record: dict[str, Any]) -> None:
         """In the operating system's hands on return; on the disk after :meth:`sync`.
 

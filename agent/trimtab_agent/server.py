@@ -24,7 +24,7 @@ from trimtab_protos.v1 import (
 
 from trimtab_agent.artifacts import ArtifactStore
 from trimtab_agent.collection import Collector
-from trimtab_agent.config import MEGABYTE, Settings, StateLock
+from trimtab_agent.config import Settings, StateLock
 from trimtab_agent.device import boot_id
 from trimtab_agent.doctor.visits import Visits
 from trimtab_agent.generic_methods import GenericMethods
@@ -53,6 +53,7 @@ from trimtab_agent.telemetry import Telemetry, boot_clock_ns
 from trimtab_agent.uploads import Uploads
 from trimtab_agent.wire import Wire
 from trimtab_agent.worker.isolation.other_user import let_workers_pass
+from trimtab_agent.worker.memory_look import kept_limit_bytes
 
 if TYPE_CHECKING:
     from trimtab_agent.metrics import AgentCollector
@@ -68,7 +69,6 @@ _SERVICES = (
     "trimtab.v1.IdentityService",
 )
 _GRACE_S = 2.0
-_MAX_KEPT_BYTES = 1000 * MEGABYTE
 _CHANNEL_OPTIONS = (
     # A chunk is 1 MiB at most; the largest answer is a page of jobs.
     ("grpc.max_receive_message_length", 4 << 20),
@@ -111,7 +111,14 @@ def build_parts(settings: Settings) -> Parts:
     """Call it with the state folder locked: scratch files of an earlier agent are removed."""
     state = settings.state_dir
     artifacts = ArtifactStore(state / "artifacts")
-    store = JobStore(state / "jobs", artifacts, settings.max_kept_jobs, _MAX_KEPT_BYTES)
+    store = JobStore(
+        state / "jobs",
+        artifacts,
+        settings.max_kept_jobs,
+        settings.max_kept_bytes,
+        settings.keep_uncollected_ns,
+        boot_clock_ns,
+    )
     collector = Collector(
         artifacts, settings.quota_bytes, settings.disk_reserve_bytes, store.needed
     )
@@ -124,6 +131,7 @@ def build_parts(settings: Settings) -> Parts:
         state / "caches",
         settings.max_job_ns,
         settings.max_artifact_bytes,
+        kept_limit_bytes(settings.max_worker_bytes),
     )
     meter = PowerMeter(settings.root)
     runner = JobRunner(artifacts, scratch, quiet, settings.root, rules, meter)

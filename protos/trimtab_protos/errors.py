@@ -79,7 +79,7 @@ class ArtifactTooLarge(TrimtabError):
 class StoreFull(TrimtabError):
     reason = "STORE_FULL"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    help = "free disk space on the device, or give the agent another --state folder"
+    help = "make room on the device, or give the agent another --state folder"
 
 
 class DeviceMeasuring(TrimtabError):
@@ -121,7 +121,10 @@ class QueueFull(TrimtabError):
 class JobUnknown(TrimtabError):
     reason = "JOB_UNKNOWN"
     code = grpc.StatusCode.NOT_FOUND
-    help = "the job was never here, or was acknowledged and its room used for newer ones"
+    help = (
+        "the job was never here, or newer ones have its room: its results were fetched, or nobody "
+        "fetched them for days"
+    )
 
 
 class JobNotFinished(TrimtabError):

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 FailureClass = Literal["model", "resources", "device", "harness"]
 DISK_FULL = "the device's disk is full"
+GATE_REFUSED = "the health gate refused the job: "
 FAILURE_CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
 
 
@@ -25,3 +26,8 @@ class Failure:
     def for_want_of_disk(self) -> bool:
         """Of class ``resources``, but nothing that the model asked for: with some room it runs."""
         return self.failure_class == "resources" and self.message.startswith(DISK_FULL)
+
+    @property
+    def is_of_the_gate(self) -> bool:
+        """The device was in no state to begin the job: in a while it may be."""
+        return self.failure_class == "device" and self.message.startswith(GATE_REFUSED)

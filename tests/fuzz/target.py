@@ -112,7 +112,14 @@ class Target:
         watch = benchmark_pb2.WatchJobRequest(job_id=job_id)
         for _ in self._jobs.WatchJob(watch, timeout=timeout_s):
             pass
-        return self._jobs.GetJob(benchmark_pb2.GetJobRequest(job_id=job_id), timeout=ANSWER_S).job
+        request = benchmark_pb2.GetJobRequest(job_id=job_id)
+        job = self._jobs.GetJob(request, timeout=ANSWER_S).job
+        self._acknowledge(job_id)  # else the device would soon be full of what nobody fetched
+        return job
+
+    def _acknowledge(self, job_id: str) -> None:
+        request = benchmark_pb2.AcknowledgeJobRequest(job_id=job_id)
+        self._jobs.AcknowledgeJob(request, timeout=ANSWER_S)
 
     def _finished(self, request_id: str) -> Any:
         return self.end_of(self.submit(request_id, quick_spec(digest_of(MODEL))))
@@ -121,7 +128,7 @@ class Target:
         """Returns the status code's name; the agent must be well afterwards."""
         outcome = self._call(method, payloads)
         self.answers[f"{method.name} {outcome}"] += 1
-        if outcome in ("QUEUE_FULL", "LEASE_HELD"):
+        if outcome in ("QUEUE_FULL", "LEASE_HELD", "STORE_FULL"):
             self.empty_queue()
         self.check_alive()
         return outcome
@@ -171,7 +178,7 @@ class Target:
         return Held(least, files)
 
     def empty_queue(self) -> None:
-        """Jobs that fuzzing made may be asked to run for a day."""
+        """Jobs that fuzzing made may be asked to run for a day; what came of others is let go."""
         waiting = {benchmark_pb2.Job.STATE_PENDING}
         ended = {
             benchmark_pb2.Job.STATE_SUCCEEDED,
@@ -185,6 +192,8 @@ class Target:
             if job.state not in ended:
                 cancel = benchmark_pb2.CancelJobRequest(job_id=job.job_id)
                 self._jobs.CancelJob(cancel, timeout=ANSWER_S)
+            elif not job.acknowledged:
+                self._acknowledge(job.job_id)
 
     def stop(self) -> None:
         """The agent's process too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import socket
 import time
@@ -16,6 +17,9 @@ from trimtab_agent.runtimes.base import Runtime, RuntimeOptions, Session
 from trimtab_agent.runtimes.null import NullRuntime
 
 _O_WRONLY, _O_CREAT = 1, 0o100
+_MAP_NORESERVE = 0x4000  # of x86-64 and arm64; Python has no name for it
+_RESERVED_BYTES = 64 << 30
+_KEPT_BYTES = 300_000_000
 _AF_INET, _SOCK_STREAM = 2, 1
 
 
@@ -36,6 +40,50 @@ def _start_without_end(*, in_sessions_of_their_own: bool = False) -> None:
                 time.sleep(600)
         except OSError:
             time.sleep(0.01)
+
+
+def _start_and_fail() -> None:
+    """The kernel's refusal goes through, as a library that does not try again passes it on."""
+    for _ in range(100):
+        if os.fork() == 0:
+            time.sleep(600)
+
+
+def _leave_behind(*, holding_pipes: bool = False) -> None:
+    """One whose parent is dead at once, in a session of its own."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.setsid()
+            if not holding_pipes:
+                os.closerange(0, 64)
+            time.sleep(600)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _keep(size: int = _KEPT_BYTES) -> None:
+    kept = b"x" * size
+    time.sleep(600)
+    del kept
+
+
+def _keep_in_children() -> None:
+    """What they have in common with each other counts once."""
+    common = b"x" * (_KEPT_BYTES // 3)
+    for _ in range(5):
+        if os.fork() == 0:
+            _keep(_KEPT_BYTES // 5)
+    time.sleep(600)
+    del common
+
+
+def _reserve() -> None:
+    kinds = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    reserved = mmap.mmap(-1, _RESERVED_BYTES, flags=kinds)
+    time.sleep(1.5)
+    reserved.close()
 
 
 def _write(target: str) -> None:
@@ -63,6 +111,12 @@ _MISDEEDS: dict[str, Callable[[str], Any]] = {
     "quiet native write": _hidden_write,
     "ptrace": lambda _: _native("ptrace", 0, 0, 0, 0),
     "fork": lambda _: _start_without_end(),
+    "fork and fail": lambda _: _start_and_fail(),
+    "leave behind": lambda _: _leave_behind(),
+    "leave behind, holding pipes": lambda _: _leave_behind(holding_pipes=True),
+    "keep": lambda _: _keep(),
+    "keep in children": lambda _: _keep_in_children(),
+    "reserve": lambda _: _reserve(),
     "fork away": lambda _: _start_without_end(in_sessions_of_their_own=True),
 }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from trimtab_protos.errors import DeviceMeasuring, InternalError
 
 from trimtab_agent.doctor.finding import Examination, Finding
+from trimtab_agent.worker.isolation.orphans import ORPHANS
 
 _LOG = logging.getLogger(__name__)
 _MODULE = "trimtab_agent.doctor"
@@ -45,12 +46,11 @@ class Visits:
 
     async def _examine(self) -> Examination:
         arguments = (str(os.getpid()), str(self._root), str(self._state))
-        process = await asyncio.create_subprocess_exec(
+        process = await ORPHANS.start_leader(
             *(sys.executable, "-m", _MODULE, *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
         )
         said = asyncio.ensure_future(process.communicate())
         try:
@@ -60,6 +60,7 @@ class Visits:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await asyncio.shield(asyncio.gather(said, return_exceptions=True))
+            ORPHANS.forget(process.pid)
         if process.returncode != 0:
             _LOG.error("the examination failed: %s", errors.decode(errors="replace"))
             last = errors.decode(errors="replace").strip().rpartition("\n")[2]

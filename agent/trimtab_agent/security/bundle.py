@@ -15,6 +15,10 @@ class BundleError(Exception):
     """What is wrong with an identity, in one line."""
 
 
+class NotKept(Exception):
+    """What is in force and will not outlive the agent, in one line."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """Each in PEM."""

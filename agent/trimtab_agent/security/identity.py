@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import ssl
@@ -17,6 +18,7 @@ from trimtab_agent.security.bundle import (
     MAX_BUNDLE_BYTES,
     Bundle,
     BundleError,
+    NotKept,
     parse_bundle,
     parse_revocations,
 )
@@ -34,6 +36,7 @@ class DeviceIdentity:
     def __init__(self, path: Path, bundle: Bundle) -> None:
         """Raises BundleError."""
         self._path = path
+        self._is_kept = True  # on the disk, as it is in force
         self.on_revoked: Callable[[frozenset[int]], None] = lambda _: None
         self._take(bundle, _checked(bundle))
 
@@ -73,20 +76,29 @@ class DeviceIdentity:
         if own.not_after_s < time.time():
             raise BundleError(f"it expired on {_day(own.not_after_s)}")
         self._check_newer(read_revocations(bundle.revocations))
-        self._keep(bundle, own)
+        try:
+            _write(self._path, bundle.pem())
+        except OSError as error:  # what was told to be in force is so after a power cut
+            with contextlib.suppress(BundleError, NotKept):  # who is revoked is so all the same
+                self.revoke(bundle.revocations)
+            raise BundleError(f"the device cannot write {self._path}: {error.strerror}") from error
+        self._is_kept = True
+        self._put_in_force(bundle, own)
         _LOG.info("a new identity is in force, until %s", _day(own.not_after_s))
 
     def revoke(self, data: bytes) -> int:
-        """A newer list, for connections from now on; returns its number. Raises BundleError, and
-        IdentityInvalid for one that is older, or another of the same number."""
+        """A newer list, for connections from now on; returns its number. Raises BundleError,
+        IdentityInvalid for one that is older, or another of the same number, and NotKept."""
         pem = parse_revocations(data)
         bundle = self._bundle.with_revocations(pem)
         own = _checked(bundle)
         new = read_revocations(pem)
         self._check_newer(new)
         if new != self.revocations:
-            self._keep(bundle, own)
+            self._put_in_force(bundle, own)
+            self._is_kept = False
             _LOG.info("revocation list %d is in force", new.number)
+        self._keep()
         return new.number
 
     def _check_newer(self, new: Revocations) -> None:
@@ -102,14 +114,24 @@ class DeviceIdentity:
             text += "as the present one has, which names others"
         raise IdentityInvalid(text, revocation_number=str(present.number))
 
-    def _keep(self, bundle: Bundle, own: Whose) -> None:
-        """On the disk first: what was told to be in force is so after a power cut."""
+    def _keep(self) -> None:
+        """After it is in force: a disk that takes nothing must let nobody in who is revoked. Who
+        sends the list again has it tried again. Raises NotKept."""
+        if self._is_kept:
+            return
+        number = self.revocations.number
         try:
-            _write(self._path, bundle.pem())
+            _write(self._path, self._bundle.pem())
         except OSError as error:
-            raise BundleError(
-                f"the device cannot write its identity's file: {error.strerror}"
-            ) from error
+            text = (
+                f"revocation list {number} is in force, and not kept: the device cannot write "
+                f"{self._path} ({error.strerror}), and after a restart goes by the list in it"
+            )
+            _LOG.error(text)
+            raise NotKept(text) from error
+        self._is_kept = True
+
+    def _put_in_force(self, bundle: Bundle, own: Whose) -> None:
         self._take(bundle, own)
         self.on_revoked(self.revocations.serials)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from trimtab_protos.errors import IdentityInvalid, NotServed
+from trimtab_protos.errors import IdentityInvalid, NotServed, StoreFull
 from trimtab_protos.v1 import identity_pb2, identity_pb2_grpc
 
-from trimtab_agent.security.bundle import BundleError
+from trimtab_agent.security.bundle import BundleError, NotKept
 
 if TYPE_CHECKING:
     from trimtab_agent.security.identity import DeviceIdentity
@@ -47,6 +47,8 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
             number = identity.revoke(request.revocation_list)
         except BundleError as error:
             raise IdentityInvalid(f"the revocation list is not taken: {error}") from error
+        except NotKept as error:  # the host does not count it as brought, and brings it again
+            raise StoreFull(str(error)) from error
         return identity_pb2.UpdateRevocationsResponse(revocation_number=number)
 
     def _served(self) -> DeviceIdentity:

@@ -32,7 +32,8 @@ class BenchmarkServiceStub:
     the first job.
 
     Errors: FAILED_PRECONDITION/JOB_ARTIFACT_MISSING, /RUNTIME_UNAVAILABLE,
-    NOT_FOUND/LEASE_EXPIRED; RESOURCE_EXHAUSTED/QUEUE_FULL; INVALID_ARGUMENT/SPEC_INVALID
+    NOT_FOUND/LEASE_EXPIRED; RESOURCE_EXHAUSTED/QUEUE_FULL, /STORE_FULL (results that
+    nobody has acknowledged take all the room); INVALID_ARGUMENT/SPEC_INVALID
     (metadata: field); UNIMPLEMENTED/NOT_SERVED for schedules and scenarios that
     this agent does not have.
     """
@@ -98,7 +99,8 @@ class BenchmarkServiceAsyncStub:
     the first job.
 
     Errors: FAILED_PRECONDITION/JOB_ARTIFACT_MISSING, /RUNTIME_UNAVAILABLE,
-    NOT_FOUND/LEASE_EXPIRED; RESOURCE_EXHAUSTED/QUEUE_FULL; INVALID_ARGUMENT/SPEC_INVALID
+    NOT_FOUND/LEASE_EXPIRED; RESOURCE_EXHAUSTED/QUEUE_FULL, /STORE_FULL (results that
+    nobody has acknowledged take all the room); INVALID_ARGUMENT/SPEC_INVALID
     (metadata: field); UNIMPLEMENTED/NOT_SERVED for schedules and scenarios that
     this agent does not have.
     """
@@ -166,7 +168,8 @@ class BenchmarkServiceServicer(metaclass=abc.ABCMeta):
         the first job.
 
         Errors: FAILED_PRECONDITION/JOB_ARTIFACT_MISSING, /RUNTIME_UNAVAILABLE,
-        NOT_FOUND/LEASE_EXPIRED; RESOURCE_EXHAUSTED/QUEUE_FULL; INVALID_ARGUMENT/SPEC_INVALID
+        NOT_FOUND/LEASE_EXPIRED; RESOURCE_EXHAUSTED/QUEUE_FULL, /STORE_FULL (results that
+        nobody has acknowledged take all the room); INVALID_ARGUMENT/SPEC_INVALID
         (metadata: field); UNIMPLEMENTED/NOT_SERVED for schedules and scenarios that
         this agent does not have.
         """

@@ -79,7 +79,8 @@ class IdentityServiceServicer(object):
         """Whom the fleet's authority has revoked; a list that is older than the one at hand is refused.
         Connections of those who are named are closed.
 
-        Errors: INVALID_ARGUMENT/IDENTITY_INVALID.
+        Errors: INVALID_ARGUMENT/IDENTITY_INVALID; RESOURCE_EXHAUSTED/STORE_FULL where the list is in
+        force and the device's disk does not keep it: the next start goes by the one before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

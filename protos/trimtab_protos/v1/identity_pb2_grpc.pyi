@@ -46,7 +46,8 @@ class IdentityServiceStub:
     """Whom the fleet's authority has revoked; a list that is older than the one at hand is refused.
     Connections of those who are named are closed.
 
-    Errors: INVALID_ARGUMENT/IDENTITY_INVALID.
+    Errors: INVALID_ARGUMENT/IDENTITY_INVALID; RESOURCE_EXHAUSTED/STORE_FULL where the list is in
+    force and the device's disk does not keep it: the next start goes by the one before.
     """
 
 class IdentityServiceAsyncStub:
@@ -77,7 +78,8 @@ class IdentityServiceAsyncStub:
     """Whom the fleet's authority has revoked; a list that is older than the one at hand is refused.
     Connections of those who are named are closed.
 
-    Errors: INVALID_ARGUMENT/IDENTITY_INVALID.
+    Errors: INVALID_ARGUMENT/IDENTITY_INVALID; RESOURCE_EXHAUSTED/STORE_FULL where the list is in
+    force and the device's disk does not keep it: the next start goes by the one before.
     """
 
 class IdentityServiceServicer(metaclass=abc.ABCMeta):
@@ -114,7 +116,8 @@ class IdentityServiceServicer(metaclass=abc.ABCMeta):
         """Whom the fleet's authority has revoked; a list that is older than the one at hand is refused.
         Connections of those who are named are closed.
 
-        Errors: INVALID_ARGUMENT/IDENTITY_INVALID.
+        Errors: INVALID_ARGUMENT/IDENTITY_INVALID; RESOURCE_EXHAUSTED/STORE_FULL where the list is in
+        force and the device's disk does not keep it: the next start goes by the one before.
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

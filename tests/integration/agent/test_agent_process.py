@@ -14,10 +14,20 @@ import grpc
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from trimtab.fleet.client import AgentClient
+from trimtab.fleet.dispatch import Rules, Workload, measure_on
+from trimtab.fleet.inventory_device import InventoryDevice
+from trimtab.fleet.jobs import ArmRequest
+from trimtab.fleet.ledger import RunLedger
+from trimtab.records import Artifact, ArtifactFile, MeasurementSettings
+from trimtab_protos.digest import digest_file
 from trimtab_protos.errors import NotServed, SpecInvalid, status_to_failure
 from trimtab_protos.v1 import benchmark_pb2, device_pb2
 
 Job = benchmark_pb2.Job
+_QUICK = MeasurementSettings(
+    runtime="null", repeats=1, min_duration_s=0.05, warmup_s=0.0, min_samples=5
+)
 _FORBIDDEN = ("numpy", "onnx", "onnxruntime", "torch", "ai_edge_litert", "tensorflow")
 
 
@@ -44,6 +54,28 @@ def test_it_answers_soon_after_its_start_and_stays_small(start_agent: Any, conne
     for runtime in info.runtimes:
         assert runtime.version or runtime.unavailable_reason
     assert psutil.Process(agent.pid).memory_info().rss < 50e6
+
+
+async def test_it_stays_small_on_the_network_after_connections_and_a_job(
+    start_agent: Any, pi5_identity: str, tmp_path: Path
+) -> None:
+    agent = start_agent("--identity", pi5_identity, listen="127.0.0.1:0")
+    address = f"tls://{agent.address}"
+    for _ in range(8):
+        async with AgentClient("pi5", address) as client:
+            await client.device_info()
+    model = tmp_path / "any.onnx"
+    model.write_bytes(b"any")
+    artifact = Artifact("onnx", (ArtifactFile(model.name, model, digest_file(model)),), 3)
+    arms = [ArmRequest("a", artifact, _QUICK)]
+    ledger = RunLedger(tmp_path / "ledger", durable=False)
+    workload = Workload(lambda info: arms, None, "none", None, ledger, rules=Rules(holder="tests"))
+    device = InventoryDevice("pi5", address)
+    (measured,) = await measure_on(device, tmp_path, workload, lambda progress: None)
+    ledger.close()
+    assert measured.raw.failure is None
+    # README.md: some 50 MB.
+    assert psutil.Process(agent.pid).memory_info().rss < 58e6
 
 
 def test_serving_imports_no_numpy_and_no_runtime() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable
@@ -15,8 +17,11 @@ from trimtab.fleet.errors import IdentityProblem
 from trimtab.fleet.identity.authority import Authority
 from trimtab.fleet.identity.bundle import Bundle
 from trimtab.fleet.identity.link import TlsLink
+from trimtab.fleet.identity.probe import client_context
 from trimtab.fleet.identity.remote import IdentityClient
 from trimtab.fleet.identity.upkeep import renew, tell_revocations
+from trimtab.fleet.identity.visits import tell_all
+from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab_protos.errors import IdentityInvalid
 
 
@@ -124,3 +129,64 @@ async def test_a_device_may_not_drive_the_numbers_up(
         with pytest.raises(IdentityInvalid, match="not taken"):
             await tell_revocations("pi5", host.channel)
     assert authority.register.list_number == 1
+
+
+async def test_a_list_that_is_made_while_another_is_brought_comes_with_the_next_connection(
+    serve_pi5: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pi5 = serve_pi5()
+    ann, bob = (authority.issue("operator", name) for name in ("ann", "bob"))
+    update = IdentityClient.update_revocations
+
+    async def overtaken(self: IdentityClient, revocations: bytes) -> int:
+        number = await update(self, revocations)
+        authority.revoke("bob")  # as another process may
+        return number
+
+    authority.revoke("ann")
+    with monkeypatch.context() as patch:
+        patch.setattr(IdentityClient, "update_revocations", overtaken)
+        assert await pi5.number() == 2
+    assert await pi5.refuses(ann)
+    assert not await pi5.refuses(bob)
+    assert authority.register.told["pi5"] == 2
+    assert await pi5.number() == 3
+    assert await pi5.refuses(bob)
+
+
+async def test_on_a_disk_that_takes_nothing_who_is_revoked_is_cut_off_and_the_host_is_told(
+    start_agent: Any,
+    authority: Authority,
+    tmp_path: Path,
+    pi5_identity: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    bundle = Path(pi5_identity).rename(card / "pi5.identity")
+    ann = authority.issue("operator", "ann")
+    agent = start_agent("--identity", str(bundle), listen="127.0.0.1:0")
+    pi5 = Pi5(agent)
+    host, _, port = agent.address.rpartition(":")
+    anns, writer = await asyncio.open_connection(
+        host, int(port), ssl=client_context(ann), server_hostname="pi5"
+    )
+    assert await anns.read(1)  # gRPC's server speaks first
+    card.rename(tmp_path / "away")  # nothing can be written there, by root either
+    authority.revoke("ann")
+
+    told = await tell_all([InventoryDevice("pi5", pi5.address)])
+    assert "revocation list 2 is in force, and not kept" in told["pi5"]
+    assert "No such file" in told["pi5"]
+    with contextlib.suppress(OSError):
+        await asyncio.wait_for(anns.read(), timeout=10)  # until the device ends it
+    writer.close()
+    assert await pi5.refuses(ann)
+    assert "pi5: its identity could not be looked after: revocation list 2 is in" in caplog.text
+    assert "ERROR revocation list 2 is in force, and not kept" in agent.log.read_text()
+
+    (tmp_path / "away").rename(card)
+    assert await tell_all([InventoryDevice("pi5", pi5.address)]) == {}
+    agent.stop()
+    pi5 = Pi5(start_agent("--identity", str(bundle), listen="127.0.0.1:0"))
+    assert await pi5.refuses(ann)

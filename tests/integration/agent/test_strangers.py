@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from trimtab.fleet.address import NetworkPlace
+from trimtab.fleet.channel import open_channel
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.errors import DeviceUnreachable, IdentityProblem
 from trimtab.fleet.identity import certificates
@@ -59,6 +60,12 @@ class Served:
             return str(error)
         return ""
 
+    def problem(self) -> IdentityProblem:
+        """What this host is told who cannot connect."""
+        with pytest.raises(IdentityProblem) as caught:
+            asyncio.run(TlsLink("pi5", self.place, self.host()).look())
+        return caught.value
+
     def channel(self, bundle: Bundle) -> grpc.Channel:
         link = TlsLink("pi5", self.place, bundle)
         options = [("grpc.ssl_target_name_override", "pi5")]
@@ -90,11 +97,16 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_agent: Any) ->
     return Served(authority, folder, agent, bundle)
 
 
-def _issued_in_future(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+def _issued_in_future(
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    role: certificates.Role = "operator",
+    name: str = "tomorrow",
+) -> Bundle:
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
     with monkeypatch.context() as patch:
         patch.setattr(certificates, "_now", lambda: later)
-        return authority.issue("operator", "tomorrow")
+        return authority.issue(role, name)
 
 
 def _raw(served: Served, context: ssl.SSLContext) -> str:
@@ -224,6 +236,39 @@ def test_the_host_tells_what_is_wrong_at_the_other_end(
     assert "the connection is refused" in served.look(served.host())
     served.agent = in_the_clear
     assert "speaks in the clear" in served.look(served.host())
+
+
+def test_a_device_whose_certificate_has_expired_is_told_apart(served: Served) -> None:
+    short = served.authority.issue("device", "pi5", days=2 / 86_400)
+
+    async def install() -> None:
+        link = TlsLink("pi5", served.place, served.host())
+        async with open_channel("", link) as channel:
+            await IdentityClient("pi5", channel).install(short.pem())
+
+    asyncio.run(install())
+    over = certificates.whose(short.certificate).not_after
+    time.sleep(max(0.0, (over - datetime.now(UTC)).total_seconds()) + 1.1)
+    problem = served.problem()
+    assert str(problem) == f"pi5 ({served.place}): the device's identity has expired"
+    assert problem.help == (
+        "make it a new one: trimtab fleet identity NAME, on the host that has the fleet's "
+        "authority; check this clock, too"
+    )
+
+
+def test_a_device_whose_certificate_is_not_valid_yet_is_told_apart(
+    served: Served, monkeypatch: pytest.MonkeyPatch, start_agent: Any
+) -> None:
+    served.agent.stop()
+    served.bundle.write_bytes(
+        _issued_in_future(served.authority, monkeypatch, "device", "pi5").pem()
+    )
+    served.agent = start_agent("--identity", str(served.bundle), listen="127.0.0.1:0")
+    problem = served.problem()
+    text = "the device's identity is not valid yet by this machine's clock"
+    assert str(problem) == f"pi5 ({served.place}): {text}"
+    assert problem.help == "compare `date` on both sides, and set the clock that is off"
 
 
 def test_a_revocation_holds_at_once_and_after_a_restart(served: Served, start_agent: Any) -> None:

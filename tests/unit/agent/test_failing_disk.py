@@ -165,6 +165,7 @@ async def test_a_job_that_the_disk_does_not_let_go_is_dropped_the_next_time(
 ) -> None:
     store = make_store(tmp_path, max_jobs=1)
     oldest, newest = await ended(store, "1"), await ended(store, "2")
+    oldest.acknowledge()
     with monkeypatch.context() as broken:
         broken.setattr(shutil, "rmtree", refuse)
         store.prune()

@@ -204,7 +204,7 @@ async def test_acknowledged_jobs_go_first_and_take_their_outputs_along(tmp_path:
 async def test_kept_jobs_are_bounded_in_bytes_and_running_ones_stay(tmp_path: Path) -> None:
     store = make_store(tmp_path, max_bytes=1)
     running = store.create("running", SPEC)
-    await ended(store, "done")
+    (await ended(store, "done")).acknowledge()
     store.prune()
     assert list(store) == [running]
 

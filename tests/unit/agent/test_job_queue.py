@@ -180,7 +180,7 @@ async def test_a_store_that_fails_to_prune_does_not_end_the_queue(
     monkeypatch: pytest.MonkeyPatch,
     fault: Exception,
 ) -> None:
-    def refuse() -> None:
+    def refuse(*_: Any) -> None:
         raise fault
 
     monkeypatch.setattr("trimtab_agent.job_queue._RETRY_S", 0.01)

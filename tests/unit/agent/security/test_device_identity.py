@@ -13,7 +13,7 @@ from trimtab.fleet.identity.authority import Authority, open_authority
 from trimtab.fleet.identity.bundle import read_bundle, with_header
 from trimtab.fleet.identity.folder import FleetFolder
 from trimtab_agent.config import ConfigError
-from trimtab_agent.security.bundle import BundleError
+from trimtab_agent.security.bundle import BundleError, NotKept
 from trimtab_agent.security.crl import read_revocations
 from trimtab_agent.security.identity import load_identity
 from trimtab_protos.errors import IdentityInvalid
@@ -174,3 +174,58 @@ def test_a_list_that_the_authority_did_not_sign_is_refused(
     with pytest.raises(BundleError, match="do not belong together"):
         identity.revoke(other_authority.revocations)
     assert identity.revocations.number == 1
+
+
+def test_where_the_file_cannot_be_written_who_is_revoked_is_so_at_once(
+    bundle_file: BundleFile, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity = load_identity(in_a_folder_of_its_own(bundle_file, tmp_path))
+    folder, away = tmp_path / "card", tmp_path / "away"
+    ann = authority.issue("operator", "ann")
+    told: list[frozenset[int]] = []
+    identity.on_revoked = told.append
+    before = identity.context
+    authority.revoke("ann")
+    folder.rename(away)
+    for _ in range(2):  # whoever sends it again hears it again
+        with pytest.raises(NotKept, match=f"list 2 is in force, and not kept: .*{folder}") as kept:
+            identity.revoke(authority.revocations)
+        assert "after a restart goes by the list in it" in str(kept.value)
+    serial = int(authority.register.entries[-1].serial)
+    assert told == [frozenset({serial})]
+    assert identity.revocations.serials == {serial}
+    assert identity.context is not before
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "list 2 is in force, and not kept" in errors[0].getMessage()
+    assert load_identity(away / "pi5.identity").revocations.number == 1
+
+    away.rename(folder)
+    assert identity.revoke(authority.revocations) == 2
+    assert load_identity(folder / "pi5.identity").revocations.number == 2
+    assert len(told) == 1
+    assert ann.certificate not in (folder / "pi5.identity").read_bytes()
+
+
+def test_where_the_file_cannot_be_written_a_new_identity_is_not_taken_and_its_list_is(
+    bundle_file: BundleFile, authority: Authority, tmp_path: Path
+) -> None:
+    identity = load_identity(in_a_folder_of_its_own(bundle_file, tmp_path))
+    own = identity.own
+    authority.issue("operator", "ann")
+    authority.revoke("ann")
+    new = authority.issue("device", "pi5").pem()
+    (tmp_path / "card").rename(tmp_path / "away")
+    with pytest.raises(BundleError, match=r"cannot write .*: No such file"):
+        identity.install(new)
+    assert identity.own == own
+    assert identity.revocations == read_revocations(authority.revocations)
+    (tmp_path / "away").rename(tmp_path / "card")
+    identity.install(new)
+    assert identity.own.serial == int(authority.register.entries[-1].serial)
+    assert load_identity(tmp_path / "card" / "pi5.identity").revocations.number == 2
+
+
+def in_a_folder_of_its_own(bundle_file: BundleFile, tmp_path: Path) -> Path:
+    """One that can be taken away: nothing can be written in it then, by root either."""
+    (tmp_path / "card").mkdir()
+    return bundle_file().rename(tmp_path / "card" / "pi5.identity")
