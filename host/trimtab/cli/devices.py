@@ -9,16 +9,17 @@ from dataclasses import asdict
 import click
 from rich.markup import escape
 from rich.table import Table
+from trimtab_protos.errors import TrimtabError
 
 from trimtab.campaign.selected_devices import local_agent_state, select_devices, select_one
 from trimtab.cli.devices_discover import discover_devices
 from trimtab.cli.devices_doctor import doctor
 from trimtab.cli.devices_list import list_devices
 from trimtab.cli.devices_top import top
-from trimtab.cli.errors import EXIT_DONE, EXIT_FAILED
+from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.measuring import output_console
-from trimtab.fleet.address import tls_place
 from trimtab.fleet.ask import ask_device
+from trimtab.fleet.errors import DeviceUnreachable, no_answer
 from trimtab.fleet.inventory import home_inventory, parse_label
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.records import DevicePower, PowerModel, UserError
@@ -26,9 +27,6 @@ from trimtab.records import DevicePower, PowerModel, UserError
 _FORMAT = click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-
-
-_HUNG_UP = "Socket closed"
 
 
 @click.group()
@@ -61,20 +59,15 @@ def add(name: str, address: str, labels: tuple[str, ...]) -> int:
       trimtab devices add pi5 unix:/tmp/pi5.sock --label kind=pi5
     """
     device = home_inventory().add(name, address, dict(parse_label(label) for label in labels))
-    answer = asyncio.run(ask_device(device, local_agent_state()))
-    if isinstance(answer, str):
-        advice = _perhaps_with_tls(device.address, answer)
-        click.echo(f"added {name}; but {answer}{advice}", err=True)
+    try:
+        told = asyncio.run(ask_device(device, local_agent_state()))
+    except (DeviceUnreachable, TrimtabError) as error:
+        why = no_answer(error)
+        click.echo(f"added {name}; but {why.reason}", err=True)
+        click.echo(f"  {why.advice}", err=True)
     else:
-        click.echo(f"added {name}: {answer.description}", err=True)
+        click.echo(f"added {name}: {told.description}", err=True)
     return EXIT_DONE
-
-
-def _perhaps_with_tls(address: str, answer: str) -> str:
-    """An agent with an identity hangs up on whoever speaks in the clear."""
-    if _HUNG_UP not in answer or address.startswith("unix:") or tls_place(address):
-        return ""
-    return f"; an agent with an identity is reached at tls://{address}"
 
 
 @devices.command()
@@ -157,9 +150,6 @@ def info(selector: str, output: str) -> int:
     """
     device = select_one((selector,), "info is of one: name it")
     answer = asyncio.run(ask_device(device, local_agent_state()))
-    if isinstance(answer, str):
-        click.echo(f"error: {answer}", err=True)
-        return EXIT_FAILED
     if output == "json":
         content = {"schema": "trimtab.device/1", "name": device.name, **asdict(answer)}
         click.echo(json.dumps(content, indent=2))

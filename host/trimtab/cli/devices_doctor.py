@@ -27,7 +27,8 @@ def doctor(selectors: tuple[str, ...], all_findings: bool, output: str) -> int:
     """What the devices can measure, and what disturbs them now; all at once, some fifteen seconds.
 
     It looks and changes nothing; a device on which a job runs is left alone. Exit code 0; 1 where
-    latencies measured now would be INVALID; 3 where a device does not answer.
+    latencies measured now would be INVALID; 3 where a device was not examined: it does not answer,
+    does not let this host examine it, or a job runs there.
 
     \b
     Examples:
@@ -46,7 +47,7 @@ def doctor(selectors: tuple[str, ...], all_findings: bool, output: str) -> int:
 
 def _exit_code(found: Mapping[str, Examined | NotExamined]) -> int:
     answers = found.values()
-    if any(isinstance(each, NotExamined) and not each.answers for each in answers):
+    if any(isinstance(each, NotExamined) for each in answers):
         return EXIT_FAILED
     if any(isinstance(each, Examined) and each.voids_latency for each in answers):
         return EXIT_NOT_MET
@@ -57,7 +58,7 @@ def _table(found: Mapping[str, Examined | NotExamined], all_findings: bool) -> T
     table = Table("device", "finding", "seen", "advice")
     for name, answer in found.items():
         if isinstance(answer, NotExamined):
-            table.add_row(name, "not examined", escape(answer.reason), "")
+            table.add_row(name, "not examined", escape(answer.reason), escape(answer.advice))
             continue
         told = [each for each in answer.findings if all_findings or each.outcome == "warning"]
         for finding in told:
@@ -70,7 +71,8 @@ def _table(found: Mapping[str, Examined | NotExamined], all_findings: bool) -> T
 
 def _row(name: str, answer: Examined | NotExamined) -> dict[str, Any]:
     if isinstance(answer, NotExamined):
-        return {"device": name, "answers": answer.answers, "problem": answer.reason}
+        why = {"problem": answer.reason, "advice": answer.advice}
+        return {"device": name, "answers": answer.answers, "examined": False, **why}
     findings = [asdict(each) for each in answer.findings]
-    voids = answer.voids_latency
-    return {"device": name, "answers": True, "voids_latency": voids, "findings": findings}
+    told = {"voids_latency": answer.voids_latency, "findings": findings}
+    return {"device": name, "answers": True, "examined": True, **told}

@@ -12,6 +12,7 @@ from rich.table import Table
 from trimtab.campaign.selected_devices import local_agent_state, select_devices
 from trimtab.cli.errors import EXIT_DONE
 from trimtab.cli.measuring import output_console, print_json
+from trimtab.fleet.errors import NoAnswer
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.status import Answer, DeviceStatus, ask_status
 from trimtab.report.device_status import doing_text, holder_text
@@ -39,21 +40,24 @@ def list_devices(selectors: tuple[str, ...], output: str) -> int:
     table = Table("device", "address", "labels", "status", "what it is")
     for row in rows:
         labels = " ".join(f"{key}={value}" for key, value in row["labels"].items())
-        status = "; ".join(filter(None, (row["status"], row["doing"], row["held_by"])))
+        does = "; ".join(filter(None, (row["status"], row["doing"], row["held_by"])))
+        status = f"{does} ({row['advice']})" if row["advice"] else does
         shown = (row["name"], row["address"], labels, status, row["description"])
         table.add_row(*map(escape, shown))
     output_console().print(table)
     return EXIT_DONE
 
 
-def _row(device: InventoryDevice, answer: Answer | str) -> dict[str, Any]:
-    told = None if isinstance(answer, str) else answer.status
+def _row(device: InventoryDevice, answer: Answer | NoAnswer) -> dict[str, Any]:
+    silent = answer if isinstance(answer, NoAnswer) else None
+    told = None if isinstance(answer, NoAnswer) else answer.status
     return {
         "name": device.name,
         "address": device.address or "started on demand",
         "labels": dict(device.labels),
-        "status": answer if isinstance(answer, str) else "answers",
-        "description": "" if isinstance(answer, str) else answer.info.description,
+        "status": silent.reason if silent else "answers",
+        "advice": silent.advice if silent else None,
+        "description": "" if isinstance(answer, NoAnswer) else answer.info.description,
         **_status_columns(told),
     }
 

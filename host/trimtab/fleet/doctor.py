@@ -12,14 +12,14 @@ from trimtab_protos.errors import NotServed, TrimtabError
 from trimtab_protos.v1 import doctor_pb2, doctor_pb2_grpc
 
 from trimtab.fleet.dispatch import connected
-from trimtab.fleet.errors import DeviceUnreachable, translated
+from trimtab.fleet.errors import DeviceUnreachable, IdentityProblem, no_answer, translated
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.open_files import allow_open_files
 from trimtab.plain_text import cleaned
 
 # It takes some fifteen seconds on a fast board, and waits for another host's examination.
 DEADLINE_S = 180.0
-_OLDER = "an older agent, without a doctor: upgrade trimtab-agent there"
+_OLDER = ("an older agent, without a doctor", "upgrade trimtab-agent there")
 _OUTCOMES: dict[int, Literal["ok", "warning", "unknown"]] = {
     doctor_pb2.Finding.OUTCOME_OK: "ok",
     doctor_pb2.Finding.OUTCOME_WARNING: "warning",
@@ -47,9 +47,11 @@ class Examined:
 
 @dataclass(frozen=True)
 class NotExamined:
-    """``answers``: the agent does, and says why not."""
+    """``answers``: the agent does, and says why not; false also where one of the two does not trust
+    the other."""
 
     reason: str
+    advice: str
     answers: bool
 
 
@@ -68,12 +70,12 @@ async def _examine(device: InventoryDevice, state: Path) -> Examined | NotExamin
             stub: Any = doctor_pb2_grpc.DoctorServiceStub(client.channel)
             with translated(device.name):
                 answer = await stub.Examine(doctor_pb2.ExamineRequest(), timeout=DEADLINE_S)
-    except DeviceUnreachable as error:
-        return NotExamined(str(error), answers=False)
     except NotServed:
-        return NotExamined(_OLDER, answers=True)
-    except TrimtabError as error:
-        return NotExamined(f"{error.message} ({error.help})", answers=True)
+        return NotExamined(*_OLDER, answers=True)
+    except (DeviceUnreachable, TrimtabError) as error:
+        why = no_answer(error)
+        answers = not isinstance(error, DeviceUnreachable | IdentityProblem)
+        return NotExamined(why.reason, why.advice, answers)
     findings = tuple(cleaned(_finding(each)) for each in answer.findings)
     return Examined(findings, answer.voids_latency)
 

@@ -7,8 +7,10 @@
     DeviceUnreachable                      no agent answers there
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -36,6 +38,10 @@ _GONE = (
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED,
 )
+# What gRPC says where it has never had a connection in the clear.
+_NOT_CONNECTED = re.compile(
+    r"failed to connect to all addresses; last error: \w+: (unix|ipv4|ipv6):(.+?): (.+)"
+)
 
 
 class DeviceUnreachable(Exception):
@@ -54,6 +60,20 @@ class IdentityProblem(IdentityRefused):
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)
         vars(self)["help"] = advice  # elsewhere it is the class's
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """Why a device does not tell what it is asked, and what to do about it."""
+
+    reason: str
+    advice: str
+
+
+def no_answer(error: DeviceUnreachable | TrimtabError) -> NoAnswer:
+    if isinstance(error, TrimtabError):
+        return NoAnswer(error.message, error.help)
+    return NoAnswer(str(error), error.advice)
 
 
 def device_failure(error: DeviceUnreachable | TrimtabError) -> Failure:
@@ -80,10 +100,30 @@ def _translate(device: str, error: AioRpcError) -> Exception:
                 return known
     text = printable(error.details() or "")[:300]
     if error.code() in _GONE:
-        return DeviceUnreachable(f"no agent answers for device {device}: {text}")
+        return DeviceUnreachable(f"no agent answers for device {device}: {_why_gone(text)}")
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return NotServed(f"the agent on {device} is older than this host: {text}")
     return InternalError(f"the agent on {device} answered {error.code().name}: {text}")
+
+
+def _why_gone(text: str) -> str:
+    """gRPC's own words where nothing better is known."""
+    if text == "Deadline Exceeded":
+        return "nothing comes in time"
+    found = _NOT_CONNECTED.fullmatch(text)
+    if found is None:
+        return text
+    kind, place, reason = found.groups()
+    where = place.replace("%5B", "[").replace("%5D", "]")
+    if "Connection refused" in reason:
+        return f"nothing listens at {where}: the connection is refused"
+    if "No such file" in reason:
+        return f"there is no socket {where}"
+    if reason == "Socket closed":
+        # So does an agent with an identity to whoever speaks in the clear.
+        with_tls = f"; an agent with an identity is reached at tls://{where}"
+        return f"what listens at {where} hangs up" + ("" if kind == "unix" else with_tls)
+    return f"{where}: {reason}"
 
 
 def _known(details: bytes) -> TrimtabError | None:

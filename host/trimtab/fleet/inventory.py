@@ -64,7 +64,10 @@ class Inventory:
         """``KEY=VALUE`` sets, ``KEY-`` removes. Raises UserError for an unknown name, and for what
         is neither."""
         with self._changing() as devices:
-            if name not in devices or name == LOCAL:
+            if name == LOCAL:
+                message = f"{LOCAL} is this machine and takes no labels"
+                raise UserError(message, f"select it by its name, {LOCAL}")
+            if name not in devices:
                 raise UserError(f"there is no device {name} to label", self._known())
             labels = dict(devices[name].labels)
             for change in changes:
@@ -78,7 +81,10 @@ class Inventory:
 
     def remove(self, name: str) -> None:
         with self._changing() as devices:
-            if name not in devices or name == LOCAL:
+            if name == LOCAL:
+                message = f"{LOCAL} is this machine and cannot be removed"
+                raise UserError(message, f"select the others, for example all and not {LOCAL}")
+            if name not in devices:
                 raise UserError(f"there is no device {name}", self._known())
             del devices[name]
 

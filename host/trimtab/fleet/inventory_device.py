@@ -31,8 +31,22 @@ class InventoryDevice:
 LOCAL_DEVICE = InventoryDevice(LOCAL, "")
 
 
-def parse_label(text: str) -> tuple[str, str]:
+def split_label(text: str) -> tuple[str, str]:
+    """Raises UserError for what is not KEY=VALUE."""
     key, separator, value = text.partition("=")
     if not separator or not key or not value:
         raise UserError(f"not a label: {text}", "write KEY=VALUE, for example kind=pi5")
+    return key, value
+
+
+def parse_label(text: str) -> tuple[str, str]:
+    """A label to be given to a device. Raises UserError also for one that no selector could
+    name."""
+    key, value = split_label(text)
+    if key[-1] in "!<>" or not all(each.isprintable() and each not in " ()" for each in text):
+        raise UserError(
+            f"not a label that a selector can name: {text}",
+            "write it without blanks and parentheses, its key without !, <, > at the end, "
+            "for example room=big-lab",
+        )
     return key, value

@@ -11,7 +11,7 @@ from trimtab_protos.errors import NotServed, TrimtabError
 
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.dispatch import connected
-from trimtab.fleet.errors import DeviceUnreachable
+from trimtab.fleet.errors import DeviceUnreachable, no_answer
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.status import DEADLINE_S, DeviceStatus, device_status
 from trimtab.fleet.telemetry import moments
@@ -23,13 +23,14 @@ _FIRST_TELEMETRY_S = 3.0
 
 @dataclass(frozen=True)
 class Seen:
-    """``problem``: why nothing is known of it now. ``telemetry``: what the device can tell, by the
-    names of ``WatchTelemetry``."""
+    """``problem``: why nothing is known of it now, ``advice``: what to do about that.
+    ``telemetry``: what the device can tell, by the names of ``WatchTelemetry``."""
 
     device: str
     status: DeviceStatus | None = None
     telemetry: Mapping[str, float] = field(default_factory=dict)
     problem: str = ""
+    advice: str = ""
 
 
 OnSeen = Callable[[Seen], None]
@@ -44,17 +45,18 @@ async def follow(
             async with connected(device, state) as client:
                 await _Follower(client, on_seen, period_s).run()
         except NotServed:
-            on_seen(Seen(device.name, problem="an older agent: it does not tell its status"))
-        except DeviceUnreachable as error:
-            on_seen(Seen(device.name, problem=str(error)))
-        except TrimtabError as error:
-            on_seen(Seen(device.name, problem=error.message))
+            older = "an older agent: it does not tell its status"
+            on_seen(Seen(device.name, problem=older, advice="upgrade trimtab-agent there"))
+        except (DeviceUnreachable, TrimtabError) as error:
+            why = no_answer(error)
+            on_seen(Seen(device.name, problem=why.reason, advice=why.advice))
         await asyncio.sleep(_RECONNECT_S)
 
 
 async def look_once(device: InventoryDevice, state: Path) -> Seen:
     """With the first telemetry that comes within three seconds."""
-    last = Seen(device.name, problem=f"no agent answers within {DEADLINE_S:g} s")
+    silent = no_answer(DeviceUnreachable(f"no agent answers within {DEADLINE_S:g} s"))
+    last = Seen(device.name, problem=silent.reason, advice=silent.advice)
 
     def keep(seen: Seen) -> None:
         nonlocal last
@@ -96,7 +98,9 @@ class _Follower:
 
     async def _status(self) -> None:
         while True:
-            self._tell(replace(self._seen, status=await device_status(self._client)))
+            # What is seen is read after the answer: telemetry comes while it is waited for.
+            status = await device_status(self._client)
+            self._tell(replace(self._seen, status=status))
             await asyncio.sleep(self._period_s)
 
     async def _telemetry(self) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from trimtab.fleet.inventory_device import InventoryDevice, parse_label
+from trimtab.fleet.inventory_device import InventoryDevice, split_label
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.records import UserError
 
@@ -61,7 +61,7 @@ def parse_selector(text: str) -> Selector:
     parser = _Parser(text, _WORD.findall(text))
     test = parser.alternatives()
     if parser.position < len(parser.words):
-        raise parser.wrong(f"{parser.words[parser.position]!r} is one too many")
+        raise parser.wrong(parser.one_too_many())
     return Selector(text, test, frozenset(parser.names))
 
 
@@ -82,6 +82,14 @@ class _Parser:
     def wrong(self, what: str) -> UserError:
         text = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…"
         return UserError(f"not a selector: {text}: {what}", _FORMS)
+
+    def one_too_many(self) -> str:
+        before, word = self.words[self.position - 1], self.words[self.position]
+        text = f"{word!r} is one too many"
+        if not before.startswith("label:") or word == ")":
+            return text
+        # Only by hand can a label get one: `devices label` takes none.
+        return f"{text}; no selector names a label with a blank or a parenthesis: give it another"
 
     def _together(self) -> _Test:
         tests = [self._one()]
@@ -130,7 +138,7 @@ class _Parser:
         return self._name(word, pattern)
 
     def _label(self, text: str) -> _Test:
-        key, wanted = parse_label(text)
+        key, wanted = split_label(text)
         if key[-1] in "!<>":
             meant = f"not label:{key[:-1]}={wanted}" if key[-1] == "!" else "label:KEY=VALUE"
             raise self.wrong(f"labels are compared by = alone: write {meant}")

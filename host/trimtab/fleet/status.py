@@ -14,7 +14,7 @@ from trimtab_protos.v1 import device_pb2, device_pb2_grpc
 
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.dispatch import connected
-from trimtab.fleet.errors import DeviceUnreachable, translated
+from trimtab.fleet.errors import DeviceUnreachable, NoAnswer, no_answer, translated
 from trimtab.fleet.inventory_device import InventoryDevice
 from trimtab.fleet.jobs import DeviceInfo
 from trimtab.fleet.open_files import allow_open_files
@@ -79,8 +79,10 @@ async def device_status(client: AgentClient, deadline_s: float = DEADLINE_S) -> 
     return cleaned(_status(answer.status))
 
 
-async def ask_status(devices: Sequence[InventoryDevice], state: Path) -> dict[str, Answer | str]:
-    """By name, of all at once; a text says why one does not answer within five seconds.
+async def ask_status(
+    devices: Sequence[InventoryDevice], state: Path
+) -> dict[str, Answer | NoAnswer]:
+    """By name, of all at once; each has five seconds.
 
     ``state``: the local agent's folder.
     """
@@ -89,7 +91,7 @@ async def ask_status(devices: Sequence[InventoryDevice], state: Path) -> dict[st
     return {device.name: answer for device, answer in zip(devices, answers, strict=True)}
 
 
-async def _ask(device: InventoryDevice, state: Path) -> Answer | str:
+async def _ask(device: InventoryDevice, state: Path) -> Answer | NoAnswer:
     limit_s = _LOCAL_DEADLINE_S if device.is_local else DEADLINE_S
     try:
         async with asyncio.timeout(limit_s), connected(device, state) as client:
@@ -97,11 +99,10 @@ async def _ask(device: InventoryDevice, state: Path) -> Answer | str:
             told = FEATURE in info.features
             return Answer(info, await device_status(client) if told else None)
     except TimeoutError:
-        return f"no agent answers for device {device.name} within {limit_s:g} s"
-    except DeviceUnreachable as error:
-        return str(error)
-    except TrimtabError as error:
-        return error.message
+        text = f"no agent answers for device {device.name} within {limit_s:g} s"
+        return no_answer(DeviceUnreachable(text))
+    except (DeviceUnreachable, TrimtabError) as error:
+        return no_answer(error)
 
 
 def _status(message: device_pb2.DeviceStatus) -> DeviceStatus:

@@ -88,7 +88,8 @@ def seen_row(seen: Seen) -> dict[str, Any]:
     """For programs: null where the device does not tell."""
     status = seen.status
     told = {name: seen.telemetry.get(name) for name in (*dict(_FIGURES), "memory_available_mb")}
-    row = {"device": seen.device, "problem": seen.problem or None, "telemetry": told}
+    problem = {"problem": seen.problem or None, "advice": seen.advice or None}
+    row = {"device": seen.device, **problem, "telemetry": told}
     if status is None:
         return row
     job = status.running
@@ -111,7 +112,7 @@ def seen_row(seen: Seen) -> dict[str, Any]:
 def line_of_seen(seen: Seen) -> str:
     """One line for where there is no terminal; the same while nothing of note changes."""
     if seen.problem:
-        return f"{seen.device}: {seen.problem}"
+        return f"{seen.device}: {_problem(seen)}"
     status = seen.status
     if status is None:
         return f"{seen.device}: connected"
@@ -120,9 +121,13 @@ def line_of_seen(seen: Seen) -> str:
     return "; ".join(filter(None, (f"{seen.device}: {what}", holder_text(status))))
 
 
+def _problem(seen: Seen) -> str:
+    return f"{seen.problem} ({seen.advice})" if seen.advice else seen.problem
+
+
 def _cells(seen: Seen) -> list[str]:
     if seen.problem:
-        return [seen.device, "", "", seen.problem, *[""] * 6]
+        return [seen.device, "", "", _problem(seen), *[""] * 6]
     figures = [figure_text(seen.telemetry, name) or _UNKNOWN for name, _ in _FIGURES]
     available = seen.telemetry.get("memory_available_mb")
     memory = _UNKNOWN if available is None else f"{available:.0f} MB"

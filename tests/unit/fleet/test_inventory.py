@@ -144,6 +144,31 @@ def test_a_wrong_edit_by_hand_is_told_with_its_line(
     assert what in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "label", ["room=big lab", "big room=lab", "room=lab(2)", "room)=lab", "rev>=2", "room=a\tb"]
+)
+def test_a_label_that_no_selector_can_name_is_refused(inventory: Inventory, label: str) -> None:
+    inventory.add("pi5", "unix:/tmp/pi5.sock", {"room": "lab"})
+    with pytest.raises(UserError, match="not a label that a selector can name"):
+        inventory.set_labels("pi5", [label])
+    assert inventory.select(["label:room=lab"])
+
+
+def test_a_label_that_can_be_given_can_be_selected(inventory: Inventory) -> None:
+    inventory.add("pi5", "unix:/tmp/pi5.sock", {})
+    label = "größe!x=a=b,c:[d]\"e'*<2"
+    inventory.set_labels("pi5", [label])
+    (found,) = inventory.select([f"(label:{label})"])
+    assert found.name == "pi5"
+
+
+def test_local_is_neither_labelled_nor_removed(inventory: Inventory) -> None:
+    with pytest.raises(UserError, match="local is this machine and takes no labels"):
+        inventory.set_labels("local", ["room=lab"])
+    with pytest.raises(UserError, match="local is this machine and cannot be removed"):
+        inventory.remove("local")
+
+
 def test_labels_are_set_and_removed(inventory: Inventory, tmp_path: Path) -> None:
     inventory.add("pi5", "127.0.0.1:5000", {"kind": "pi", "old": "yes"})
 

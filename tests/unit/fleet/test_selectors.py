@@ -163,6 +163,8 @@ def test_devices_are_asked_only_where_it_matters(inventory: Inventory) -> None:
         ("(pi5", "a parenthesis is not closed"),
         ("pi5)", "')' is one too many"),
         ("pi5 pi4", "'pi4' is one too many"),
+        ("label:room=big lab", "'lab' is one too many; no selector names a label with a blank"),
+        ("label:room=lab(2)", "'(' is one too many; no selector names a label with a blank"),
         ("memory>=2", "'memory>=2' is no comparison"),
         ("memory=2GB", "'memory=2GB' is no comparison"),
         ("os:linux", "'os:linux' is none of what can be asked"),

@@ -7,6 +7,7 @@ it is in no state to begin.
 
 from trimtab.fleet.dispatch.admission import why_not as why_not
 from trimtab.fleet.dispatch.connection import connected as connected
+from trimtab.fleet.dispatch.letting_go import let_jobs_go as let_jobs_go
 from trimtab.fleet.dispatch.share import measure_on as measure_on
 from trimtab.fleet.dispatch.workload import Measured as Measured
 from trimtab.fleet.dispatch.workload import Rules as Rules

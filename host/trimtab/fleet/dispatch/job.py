@@ -85,7 +85,8 @@ class DeviceJob:
             _LOG.info("submitted: %d arms, lease %s", len(self._arms), lease)
 
     async def finish(self, client: AgentClient) -> JobEnd:
-        """Watches it to its end and collects it. Cancelling it cancels the job on the device.
+        """Watches it to its end and collects it. Cancelling it cancels the job on the device, and
+        acknowledges it where nobody will come back for it.
 
         Raises DeviceUnreachable, or TrimtabError: also where the device knows the job no more.
         """
@@ -176,6 +177,9 @@ class DeviceJob:
             await asyncio.wait_for(self._watch(client), timeout=_CANCEL_S)
         except (TrimtabError, DeviceUnreachable, TimeoutError) as error:
             self._teller.say(f"the job could not be cancelled: {error}", "warning")
+            return
+        if not self._ledger.gone_on_with:  # its finished arms would wait there for nobody
+            await _let_go(client, self._submission.job_id)
 
 
 def _is_the_devices(failure: Failure) -> bool:
@@ -187,11 +191,17 @@ async def acknowledge(client: AgentClient, ledger: DeviceLedger, submission: Sub
     them for as long as it has room, and nothing is lost."""
     if submission.acknowledged or submission.collected is None or not submission.job_id:
         return
+    if await _let_go(client, submission.job_id):
+        ledger.note_acknowledged(submission.request_id)
+
+
+async def _let_go(client: AgentClient, job_id: str) -> bool:
+    """Whether the device has heard that it may."""
     try:
-        await client.acknowledge(submission.job_id)
+        await client.acknowledge(job_id)
     except JobUnknown:  # it has let them go already
         pass
     except (TrimtabError, DeviceUnreachable) as error:
-        _LOG.warning("job %s is not acknowledged: %s", submission.job_id, error)
-        return
-    ledger.note_acknowledged(submission.request_id)
+        _LOG.warning("job %s is not acknowledged: %s", job_id, error)
+        return False
+    return True

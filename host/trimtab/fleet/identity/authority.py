@@ -25,6 +25,9 @@ from trimtab.fleet.identity.folder import FleetFolder, Stamp, stamp
 from trimtab.fleet.identity.own import read_own
 from trimtab.fleet.identity.register import Entry, Register
 from trimtab.fleet.identity.register_file import register_file
+from trimtab.fleet.inventory_device import LOCAL
+from trimtab.fleet.inventory_file import may_be_added
+from trimtab.fleet.selectors import RESERVED
 from trimtab.records import UserError
 
 # As in the inventory, and what TLS takes for a name: at most 63 characters, no address.
@@ -53,12 +56,17 @@ class Authority:
 
     def issue(self, role: Role, name: str, days: float = LEAF_DAYS) -> Bundle:
         """A new key and certificate. Raises UserError where the name is this host's own, another
-        role's, or there already in another spelling."""
+        role's, there already in another spelling, or a device's that no inventory takes."""
         if not _NAME.fullmatch(name) or ("." in name and _ADDRESS.fullmatch(name)):
             raise UserError(
                 f"not a name in a fleet: {name!r}",
                 "letters, digits, dots, dashes, at most 63, no IP address: "
                 "the name is what `trimtab devices add` gets",
+            )
+        if role == "device" and not may_be_added(name):
+            raise UserError(
+                f"not a name for a device: {name}",
+                f"`{LOCAL}` is this machine, and {', '.join(RESERVED)} are words of selectors",
             )
         with self._folder.locked():
             register = self.register

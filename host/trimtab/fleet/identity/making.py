@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trimtab.fleet.identity.authority import Authority, open_authority
-from trimtab.fleet.identity.bundle import read_bundle, with_header, write_private
+from trimtab.fleet.identity.bundle import Bundle, read_bundle, with_header, write_private
 from trimtab.fleet.identity.certificates import Role, Whose, check_pair, whose
 from trimtab.fleet.identity.folder import NO_IDENTITY, fleet_folder
 from trimtab.fleet.identity.own import present_own
@@ -35,7 +35,7 @@ def present_authority() -> Authority:
 def join_fleet(file: Path) -> Whose:
     """Raises UserError for what is no person's identity, or on the authority's own host."""
     folder = fleet_folder()
-    bundle = read_bundle(file)
+    bundle = _readable_bundle(file)
     try:
         own = whose(bundle.certificate)
         check_pair(bundle.key, bundle.certificate)
@@ -56,6 +56,17 @@ def join_fleet(file: Path) -> Whose:
     with folder.locked():
         write_private(folder.host, with_header(bundle, own.fleet_id, own.role, own.name))
     return own
+
+
+def _readable_bundle(file: Path) -> Bundle:
+    try:
+        return read_bundle(file)
+    except FileNotFoundError as error:
+        made = "`trimtab fleet operator NAME` or `trimtab fleet viewer NAME`"
+        where = "on the host that has the fleet's authority; copy it here"
+        raise UserError(f"there is no file {file}", f"{made} makes it {where}") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}", "check the file") from error
 
 
 def own_identity() -> Whose:

@@ -47,7 +47,8 @@ class DeviceLedger:
     Raises OSError where the disk is full.
 
     ``set_aside``: why something of the device was left undone by this process. ``info``: what the
-    device was when its arms were planned; None: not known.
+    device was when its arms were planned; None: not known. ``gone_on_with``: whether another
+    process may take the run up.
     """
 
     device: str
@@ -57,6 +58,7 @@ class DeviceLedger:
     info: DeviceInfo | None = None
     submissions: dict[str, Submission] = field(default_factory=dict)
     set_aside: str = ""
+    gone_on_with: bool = True
 
     def note_device(self, info: DeviceInfo) -> None:
         plain = _INFO.dump_python(info, mode="json")

@@ -26,7 +26,10 @@ _FOLDERS = ("events", "outputs")
 
 
 class RunLedger:
-    """Opened by one process at a time. ``plan`` is the run's first record; {}: none yet."""
+    """Opened by one process at a time. ``plan`` is the run's first record; {}: none yet.
+
+    ``durable`` False: nobody goes on with the run where this process ends before it does.
+    """
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         """Raises UserError where another process has it open, OSError where it cannot be used."""
@@ -34,6 +37,7 @@ class RunLedger:
         for name in _FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder / _LOCK)
+        self._durable = durable
         self._log = CheckedLog(folder / _LOG, durable=durable)
         self._devices: dict[str, DeviceLedger] = {}
         self._closed = False
@@ -48,7 +52,7 @@ class RunLedger:
     def device(self, name: str) -> DeviceLedger:
         known = self._devices.get(name)
         if known is None:
-            known = DeviceLedger(name, self.folder, self._log.append)
+            known = DeviceLedger(name, self.folder, self._log.append, gone_on_with=self._durable)
             self._devices[name] = known
         return known
 

@@ -115,6 +115,23 @@ def test_a_name_that_tls_would_not_take_is_refused(authority: Authority, name: s
         authority.issue("device", name)
 
 
+@pytest.mark.parametrize("name", ["all", "and", "or", "not", "local"])
+def test_no_device_is_named_as_no_inventory_names_one(authority: Authority, name: str) -> None:
+    with pytest.raises(UserError, match=f"not a name for a device: {name}"):
+        authority.issue("device", name)
+    assert not authority.register.newest(name)
+    assert authority.issue("viewer", name)  # a person is in no inventory
+
+
+def test_a_file_that_cannot_be_joined_is_told(folder: FleetFolder, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as missing:
+        join_fleet(Path("nosuch.identity"))
+    assert missing.value.message == "there is no file nosuch.identity"
+    assert "trimtab fleet viewer NAME" in missing.value.advice
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        join_fleet(tmp_path)
+
+
 def test_a_revocation_names_every_certificate_of_the_name_in_a_newer_list(
     authority: Authority,
 ) -> None:
