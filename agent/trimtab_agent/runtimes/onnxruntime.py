@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -229,6 +230,9 @@ def _check_set_up(session: Any, accelerator: str, heard: Overheard, folder: Path
 
 
 def _import() -> Any:
+    # Else it sends its maker what it was used for, nine seconds after a model was loaded, from a
+    # thread of its own: in the middle of a measurement, and a worker may have no socket.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except Exception as error:  # a broken wheel raises more than ImportError
