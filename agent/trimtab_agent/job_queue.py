@@ -16,6 +16,7 @@ from trimtab_agent.job_log import JobLog
 from trimtab_agent.job_runner import JobRunner
 from trimtab_agent.job_store import STOPPED, JobStore
 from trimtab_agent.leases.desk import LeaseDesk
+from trimtab_agent.logs import bound
 from trimtab_agent.queue_positions import queue_position
 from trimtab_agent.records import JobFinished, JobState
 
@@ -155,6 +156,7 @@ class JobQueue:
         try:  # without its results: they may be what went wrong
             failure = Failure("harness", f"the agent failed; {_ITS_LOG}")
             await running.log.record(JobFinished("failed", failure, ()))
+            _say_end(running.log)
         except Exception:
             _LOG.exception("job %s has no end", running.log.view.job_id)
 
@@ -245,3 +247,10 @@ class JobQueue:
 async def _end(log: JobLog, state: JobState, failure: Failure | None) -> None:
     if not log.view.is_terminal:
         await log.record(JobFinished(state, failure, log.view.arms))
+        _say_end(log)
+
+
+def _say_end(log: JobLog) -> None:
+    """Of a job that its runner did not bring to its end, which says so otherwise."""
+    with bound(job_id=log.view.job_id, request_id=log.view.request_id):
+        _LOG.info("ended: %s", log.view.state)

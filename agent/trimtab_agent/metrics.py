@@ -77,7 +77,8 @@ def _of_status(status: DeviceStatus) -> Iterator[tuple[str, str, float]]:
     yield "jobs_queued", "Jobs that wait.", len(status.jobs) - running
     yield "lease_held", "Whether a host holds the device: 1 or 0.", status.lease_holder is not None
     yield "lease_waiting", "Hosts that wait for the lease.", len(status.waiting_holders)
-    yield "results_waiting", "Jobs not acknowledged yet.", status.unacknowledged_job_count
+    what = "Jobs with results that nobody has fetched yet."
+    yield "results_waiting", what, status.unacknowledged_job_count
     yield "artifact_bytes", "Bytes of artifacts kept.", status.artifact_bytes
     yield "disk_free_bytes", "Free where artifacts are kept.", status.disk_free_bytes
     yield "agent_memory_bytes", "Resident memory of the agent.", status.agent_memory_bytes

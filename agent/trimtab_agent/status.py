@@ -16,6 +16,7 @@ from trimtab_agent.job_queue import JobQueue
 from trimtab_agent.job_store import JobStore
 from trimtab_agent.leases.desk import LeaseDesk
 from trimtab_agent.records import JobState
+from trimtab_agent.uncollected import must_be_collected
 
 # Adding up the store reads a folder: once for all who ask within this time.
 _STORE_AGE_S = 5.0
@@ -35,7 +36,8 @@ class JobSummary:
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """``lease_holder`` None: nobody holds it."""
+    """``lease_holder`` None: nobody holds it. ``unacknowledged_job_count``: of those whose results
+    are lost if they go."""
 
     lease_holder: str | None
     lease_remaining_ns: int
@@ -80,9 +82,7 @@ class StatusTeller:
             agent_uptime_ns=self._clock() - self._started_ns,
             artifact_bytes=stored,
             disk_free_bytes=shutil.disk_usage(self._artifacts.partial_dir).free,
-            unacknowledged_job_count=sum(
-                1 for log in self._jobs if log.view.is_terminal and not log.view.acknowledged
-            ),
+            unacknowledged_job_count=sum(must_be_collected(log.view) for log in self._jobs),
             agent_memory_bytes=int(self._process.memory_info().rss),
             agent_open_files=int(self._process.num_fds()),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -60,8 +59,8 @@ class WaitingTimes:
         return self._waited_ns.get(job_id, 0)
 
     def note(self, waiting: Collection[str]) -> None:
-        """Those that wait now, by their ids. On the disk, where it takes it: what is lost of it
-        makes a result stay longer."""
+        """Those that wait now, by their ids. On the disk, where it takes it; not synced, as what is
+        lost of it makes a result stay longer."""
         now = self._clock()
         passed, self._noted_ns = now - self._noted_ns, now
         before = self._waited_ns
@@ -75,10 +74,7 @@ class WaitingTimes:
     def _write(self) -> None:
         temporary = self._path.with_suffix(".tmp")
         try:
-            with temporary.open("wb") as file:
-                file.write(encode_record(self._waited_ns))
-                file.flush()
-                os.fsync(file.fileno())
+            temporary.write_bytes(encode_record(self._waited_ns))
             temporary.replace(self._path)
         except OSError as error:
             _LOG.warning("%s: not written anew: %s", self._path, error)

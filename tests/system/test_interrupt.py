@@ -1,5 +1,6 @@
 """Ctrl-C: exit 130, the job cancelled on the device, no process left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -102,6 +103,8 @@ def test_interrupted_bench_cancels_the_job_on_a_device_that_stays(
     assert psutil.pid_exists(agent.pid)
     workers = psutil.Process(agent.pid).children(recursive=True)
     assert not wait_until_gone(workers)
+    (kept,) = json.loads(trimtab("runs", "list", "--format", "json").stdout)["runs"]
+    assert kept["interrupted"]
     again = trimtab("bench", model, "--device", "board", "--repeats", "1")
     assert again.returncode == 0, again.stderr
 

@@ -121,6 +121,7 @@ def test_a_project_that_changed_is_not_gone_on_with(
     assert "`trimtab run --resume` goes on" in said
     assert refused.returncode == 2
     assert "was begun with another setting: min_samples" in refused.stderr
+    assert "going on with run" not in refused.stderr
     assert list((tmp_path / "home" / "unfinished").iterdir())
 
 

@@ -159,11 +159,12 @@ def run_built(
     store: RunStore,
     on_progress: OnProgress,
     resumed: Mapping[str, Any] | None = None,
+    on_resumed: Callable[[str], None] = lambda run_id: None,
 ) -> Finished:
     """Measures, decides, and keeps the run; each device's results as soon as they are there.
 
-    ``resumed``: the plan of an unfinished run to go on with. Raises UserError where the project is
-    no longer what it was then.
+    ``resumed``: the plan of an unfinished run to go on with; ``on_resumed`` hears that it does.
+    Raises UserError where the project is no longer what it was then.
     """
     run = _begun(built, resumed)
     campaign = _campaign(built, run, scratch, resumed)
@@ -173,6 +174,8 @@ def run_built(
     with run_ledger(run.run_id, resumed=resumed is not None) as ledger:
         if resumed is None:
             ledger.begin(plan)
+        else:
+            on_resumed(run.run_id)
         measured = measure_into(store, run, replace(campaign, ledger=ledger), on_progress)
         decision = choose(measured, built.project.requirements, built.project.objective)
         store.set_decision(run.run_id, decision)

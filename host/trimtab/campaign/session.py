@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from trimtab.campaign.fleet import Campaign, measure_fleet
 from trimtab.fleet.progress import OnProgress
 from trimtab.logs import bound
-from trimtab.records import Result, Run
+from trimtab.records import Result, Run, UserError
 from trimtab.store import RunStore
 
 
@@ -34,5 +34,10 @@ def measure_into(store: RunStore, run: Run, campaign: Campaign, on_progress: OnP
             store.set_results(run.run_id, results[0].device.name, results)
 
     with bound(run_id=run.run_id):
-        results = asyncio.run(measure_fleet(campaign, on_progress, keep))
+        try:
+            results = asyncio.run(measure_fleet(campaign, on_progress, keep))
+        except BaseException:  # Ctrl-C above all
+            with suppress(UserError):  # the reason it ended for is the one to be told
+                store.note_interrupted(run.run_id)
+            raise
     return replace(run, results=tuple(results))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from trimtab.campaign.fleet import Campaign
+from trimtab.campaign.selected_devices import devices_again, local_agent_state
+from trimtab.fleet.dispatch import let_jobs_go
 from trimtab.fleet.ledger import RunLedger, read_plan
 from trimtab.home import home
 from trimtab.records import Run, UserError
@@ -65,9 +68,12 @@ def run_ledger(run_id: str, *, resumed: bool) -> Iterator[RunLedger]:
 
 
 @contextmanager
-def forget(run_id: str) -> Iterator[None]:
+def forget(run_id: str, warn: Callable[[str], None]) -> Iterator[None]:
     """What is kept of an unfinished run goes at the end of the block, which nobody can go on with
-    meanwhile. Raises UserError where another process is measuring it."""
+    meanwhile, also on the devices; one that does not hear of it is told of by ``warn``.
+
+    Raises UserError where another process is measuring it.
+    """
     folder = unfinished_folder()
     if not folder.is_dir() or run_id not in (each.name for each in folder.iterdir()):
         yield  # opening its ledger would make one
@@ -75,9 +81,17 @@ def forget(run_id: str) -> Iterator[None]:
     ledger = RunLedger(folder / run_id)
     try:
         yield
+        _let_go_on_devices(ledger, warn)
         ledger.discard()
     finally:
         ledger.close()
+
+
+def _let_go_on_devices(ledger: RunLedger, warn: Callable[[str], None]) -> None:
+    devices = devices_again(ledger.plan.get("devices", ()))
+    untold = asyncio.run(let_jobs_go(devices, local_agent_state(), ledger))
+    for name, reason in untold.items():
+        warn(f"{name} keeps the run's results until it needs the room: {reason}")
 
 
 def plan_of(run: Run, project: Path, campaign: Campaign) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from trimtab.cli.options import (
     parse_threads,
     reference_option,
     report_option,
+    with_policy,
 )
 from trimtab.cli.progress import progress_display
 from trimtab.evaluation_file import load_evaluation, load_inputs
@@ -104,7 +105,7 @@ def bench(
     dispatch = DispatchSettings().model_copy(update=take_dispatch(measure))
     given = _given(measure)
     _check_limits(given, reference)
-    settings = changed(MeasureSettings(), for_comparing(given) if compare else given)
+    settings = changed(MeasureSettings(), for_comparing(given) if compare else with_policy(given))
     if compare:
         _refuse_beside_comparing(settings, evaluation or reference or report)
         refuse_jobs_apart(dispatch)

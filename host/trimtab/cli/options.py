@@ -201,7 +201,11 @@ def overridden(measure: dict[str, Any]) -> dict[str, Any]:
 
     ``--policy`` replaces all that a policy sets, also what the project file sets by itself.
     """
-    given = explicit(measure)
+    return with_policy(explicit(measure))
+
+
+def with_policy(given: dict[str, Any]) -> dict[str, Any]:
+    """What a policy sets, and over it what was given beside it."""
     return {**policy_fields(given["policy"]), **given} if "policy" in given else given
 
 

@@ -133,19 +133,21 @@ def measure_built(
 ) -> tuple[Run, Mapping[str, str]]:
     """The run, and the devices of which something is left undone."""
     say_policy(built.project.measure.base)
-    if resumed is not None:
-        click.echo(f"going on with run {resumed['run_id']}", err=True)
     with (
         scratch_folder() as scratch,
         progress_display(progress_console()) as on_progress,
         RunStore(store_url()) as store,
     ):
         try:
-            finished = run_built(built, scratch, store, on_progress, resumed)
+            finished = run_built(built, scratch, store, on_progress, resumed, _say_resumed)
         except KeyboardInterrupt:
             click.echo("what is measured is kept: `trimtab run --resume` goes on", err=True)
             raise
     return finished.run, finished.set_aside
+
+
+def _say_resumed(run_id: str) -> None:
+    click.echo(f"going on with run {run_id}", err=True)
 
 
 def _say_set_aside(set_aside: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from trimtab.home import store_url
 from trimtab.measure_policies import describe
 from trimtab.plain_text import printable
 from trimtab.records import Objective, Run, UserError
-from trimtab.store import RunStore, read_recording, write_recording
+from trimtab.store import RunStore, RunSummary, read_recording, write_recording
 
 
 @click.group()
@@ -68,7 +69,7 @@ def list_runs(output: str) -> int:
             ", ".join(summary.devices),
             str(summary.result_count),
             str(summary.failed_count),
-            "unfinished" if summary.run_id in unfinished else "finished",
+            _status(summary, unfinished),
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     output_console().print(table)
@@ -138,14 +139,14 @@ def import_run(path: Path) -> int:
 def delete_run(run_id: str) -> int:
     """Delete a run and its samples from the store; export it first to keep it.
 
-    A run that is being measured stays.
+    A run that is being measured stays. What devices keep of an unfinished one goes there too.
 
     \b
     Example: trimtab runs delete 20261101-120000-ab12
     """
     with RunStore(store_url()) as store:
         whole_id = _whole_id(store, run_id)
-        with forget(whole_id):
+        with forget(whole_id, _warn):
             deleted = store.delete(whole_id)
     click.echo(f"deleted {deleted}", err=True)
     return EXIT_DONE
@@ -197,6 +198,19 @@ def report(run_id: str, path: Path) -> int:
     """
     write_page(_load(run_id), path)
     return EXIT_DONE
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {printable(text)}", err=True)
+
+
+def _status(summary: RunSummary, unfinished: Collection[str]) -> str:
+    """``unfinished`` can be gone on with; what was interrupted otherwise cannot."""
+    if summary.run_id in unfinished:
+        return "unfinished"
+    if summary.interrupted:
+        return "interrupted"
+    return "finished" if summary.result_count else "no results"
 
 
 def _whole_id(store: RunStore, beginning: str) -> str:

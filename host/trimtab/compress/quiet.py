@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import sys
 import tempfile
@@ -17,10 +18,13 @@ _KEPT_CHARACTERS = 2000
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Everything printed inside goes nowhere; an exception carries the end of it as a note."""
+    """Everything printed inside goes nowhere; an exception carries the end of it as a note.
+
+    What a library sets up inside for logging does not outlive it where all records would pass it.
+    """
     with tempfile.TemporaryFile("w+", errors="replace") as sink:
         try:
-            with _python_output(sink), _descriptors(sink.fileno()):
+            with _logging_kept(sink), _python_output(sink), _descriptors(sink.fileno()):
                 yield
         except Exception as error:
             sink.seek(0)
@@ -28,6 +32,28 @@ def quiet() -> Iterator[None]:
             if printed:
                 error.add_note(f"printed before it failed:\n{printed}")
             raise
+
+
+@contextlib.contextmanager
+def _logging_kept(sink: IO[str]) -> Iterator[None]:
+    """Importing a library may set up logging, and its handlers would write to a closed file."""
+    root = logging.getLogger()
+    handlers, level = tuple(root.handlers), root.level
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers).difference(handlers):
+            root.removeHandler(handler)
+        root.setLevel(level)
+        for logger in tuple(root.manager.loggerDict.values()):
+            if isinstance(logger, logging.Logger):
+                _write_elsewhere(logger, sink)
+
+
+def _write_elsewhere(logger: logging.Logger, sink: IO[str]) -> None:
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sink:
+            handler.setStream(sys.stderr)
 
 
 @contextlib.contextmanager

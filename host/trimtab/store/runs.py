@@ -17,14 +17,17 @@ from trimtab.store.decisions import decision_document
 from trimtab.store.engine import open_engine, translated
 from trimtab.store.recording import same_content
 from trimtab.store.rows import insert_results, run_from, run_values, variant_values
-from trimtab.store.schema import RepeatRow, ResultRow, RunRow, VariantRow
+from trimtab.store.schema import InterruptedRow, RepeatRow, ResultRow, RunRow, VariantRow
 
 _NEWEST_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """``created`` is ISO 8601 in UTC. ``devices``: their names, in alphabetical order."""
+    """``created`` is ISO 8601 in UTC. ``devices``: their names, in alphabetical order.
+
+    ``interrupted``: its process gave it up, and nobody has gone on with it since.
+    """
 
     run_id: str
     name: str
@@ -34,6 +37,7 @@ class RunSummary:
     failed_count: int
     devices: tuple[str, ...]
     decided: bool
+    interrupted: bool = False
 
 
 class RunStore:
@@ -74,6 +78,14 @@ class RunStore:
         with self._writing() as session:
             if session.get(RunRow, run.run_id) is None:
                 _insert_run(session, run)
+            of_run = InterruptedRow.run_id == run.run_id
+            session.execute(delete(InterruptedRow).where(of_run))
+
+    def note_interrupted(self, run_id: str) -> None:
+        """Until it is begun again. Nothing happens where it was deleted meanwhile."""
+        with self._writing() as session:
+            if session.get(RunRow, run_id) is not None:
+                session.merge(InterruptedRow(run_id=run_id))
 
     def set_results(self, run_id: str, device: str, results: Sequence[Result]) -> None:
         """All of one device's results in place of those it had, at once; then they are on disk.
@@ -211,4 +223,5 @@ def _summary(session: Session, row: RunRow) -> RunSummary:
         failed_count=failed_count,
         devices=tuple(session.scalars(devices.order_by(ResultRow.device_name))),
         decided=row.decision is not None,
+        interrupted=session.get(InterruptedRow, row.run_id) is not None,
     )

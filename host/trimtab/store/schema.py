@@ -45,6 +45,16 @@ class RunRow(Base):
     )
 
 
+class InterruptedRow(Base):
+    """A run whose process gave it up before all results were there."""
+
+    __tablename__ = "interrupted_runs"
+
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True
+    )
+
+
 class VariantRow(Base):
     __tablename__ = "variants"
 

@@ -359,7 +359,7 @@ class DeviceStatus(google.protobuf.message.Message):
     artifact_bytes: builtins.int
     disk_free_bytes: builtins.int
     unacknowledged_job_count: builtins.int
-    """Results that nobody has acknowledged yet."""
+    """Jobs with results that nobody has acknowledged yet."""
     agent_memory_bytes: builtins.int
     """Resident memory and open files of the agent itself."""
     agent_open_files: builtins.int

@@ -103,8 +103,9 @@ async def test_the_queue_has_an_end(queue: JobQueue, store: JobStore) -> None:
 
 
 async def test_cancelling_ends_waiting_and_running_jobs_and_lets_the_next_run(
-    queue: JobQueue, store: JobStore, gate: Gate
+    queue: JobQueue, store: JobStore, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "trimtab_agent.job_queue")
     queue.start()
     running, waiting, last = submit(queue, store, "running", "waiting", "last")
     await anext(running.follow(0))
@@ -117,6 +118,7 @@ async def test_cancelling_ends_waiting_and_running_jobs_and_lets_the_next_run(
     await queue.cancel(last)
     assert last.view.state == "succeeded"
     assert gate.started == ["running", "last"]
+    assert caplog.messages == ["ended: cancelled"] * 2  # the runner tells the others' ends
     await queue.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,43 @@ def test_what_is_unfinished_goes_with_its_run() -> None:
 
     assert _kept() == []
     assert list(unfinished_folder().iterdir()) == []
+
+
+def test_an_interrupted_run_is_called_so_until_it_is_begun_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    _keep()
+    assert "no results" in _run("runs", "list").stdout
+
+    with RunStore(store_url()) as store:
+        store.note_interrupted(RUN)
+        store.note_interrupted(RUN)
+    assert "interrupted" in _run("runs", "list").stdout
+    (row,) = json.loads(_run("runs", "list", "--format", "json").stdout)["runs"]
+    assert row["interrupted"]
+
+    _keep()
+    assert "interrupted" not in _run("runs", "list").stdout
+
+
+def test_what_can_be_gone_on_with_is_unfinished_and_a_deleted_run_is_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    _keep()
+    with run_ledger(RUN, resumed=False) as ledger:
+        ledger.begin({"run_id": RUN})
+    with RunStore(store_url()) as store:
+        store.note_interrupted(RUN)
+    assert "unfinished" in _run("runs", "list").stdout
+
+    assert _run("runs", "delete", RUN).exception is None
+    with RunStore(store_url()) as store:
+        store.note_interrupted(RUN)
+    assert _kept() == []
+    _keep()
+    assert "no results" in _run("runs", "list").stdout
 
 
 def test_deleting_leaves_no_folder_behind(home: Path) -> None:
