@@ -31,6 +31,8 @@ from trimtab_protos.errors import (
 
 from trimtab.plain_text import cleaned, printable
 
+_SHOWN = 300
+_READ = 3000  # a socket's path stands in it several times
 NO_ROOM = (ArtifactTooLarge, StoreFull)
 # CANCELLED: by the agent, whose server ends or is made anew.
 _GONE = (
@@ -98,9 +100,11 @@ def _translate(device: str, error: AioRpcError) -> Exception:
             known = _known(value)
             if known is not None:
                 return known
-    text = printable(error.details() or "")[:300]
+    whole = printable(error.details() or "")
+    text = whole[:_SHOWN]
     if error.code() in _GONE:
-        return DeviceUnreachable(f"no agent answers for device {device}: {_why_gone(text)}")
+        why = _why_gone(whole[:_READ])[:_SHOWN]
+        return DeviceUnreachable(f"no agent answers for device {device}: {why}")
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return NotServed(f"the agent on {device} is older than this host: {text}")
     return InternalError(f"the agent on {device} answered {error.code().name}: {text}")
