@@ -25,6 +25,7 @@ from pathlib import Path
 from benchkit.tables import print_heading, print_table
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.identity.authority import Authority, open_authority
+from trimtab.fleet.identity.bundle import write_private
 from trimtab.fleet.identity.folder import fleet_folder
 from trimtab.fleet.identity.register import Entry
 from trimtab.fleet.identity.register_file import register_file
@@ -124,8 +125,7 @@ def _agent(
     command += ["--listen", listen, "--state", str(state), "--name", name]
     if authority is not None:
         bundle = folder / f"{name}.identity"
-        bundle.touch(0o600)
-        bundle.write_bytes(authority.issue("device", name).pem())
+        write_private(bundle, authority.issue("device", name).pem())
         command += ["--identity", str(bundle)]
     log = state.with_suffix(".log")
     with log.open("wb") as output:

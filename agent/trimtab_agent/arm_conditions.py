@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 
 from trimtab_agent.arm_progress import ArmProgress
+from trimtab_agent.config import MEGABYTE
 from trimtab_agent.cpus import allowed_cpus
 
 _NS_PER_MS = 1e6
-_BYTES_PER_MB = 1e6
 
 
 def measuring_conditions(arm: ArmProgress) -> dict[str, str]:
@@ -72,7 +72,7 @@ def _memory_limits(arm: ArmProgress) -> dict[str, str]:
         "the job's": told[-1].memory_limit_bytes,
         "the device's": told[-1].kept_limit_bytes,
     }
-    known = [f"{size / _BYTES_PER_MB:.0f} ({whose})" for whose, size in limits.items() if size]
+    known = [f"{size / MEGABYTE:.0f} ({whose})" for whose, size in limits.items() if size]
     return {"memory_limit_mb": _joined(known) or "none"}
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from trimtab_protos.digest import Digest
 from trimtab_protos.errors import ArtifactMissing, ArtifactTooLarge, OffsetMismatch
+from trimtab_protos.syncing import sync
 
 from trimtab_agent.records import FileRef
 from trimtab_agent.worker_output import copy_hashed, open_output
@@ -171,19 +172,10 @@ class ArtifactStore:
         os.utime(verified)
         verified.chmod(_READ_ONLY)
         verified.replace(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
 
     def remove(self, digest: Digest) -> None:
         self._path(digest).unlink(missing_ok=True)
 
     def _path(self, digest: Digest) -> Path:
         return self._blobs / digest.sha256[:2] / f"{digest.sha256}-{digest.size_bytes}"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in it last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,7 @@ from fuzz.wire import call_frames, mutated_exchange
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from trimtab.fleet.address import NetworkPlace
 from trimtab.fleet.identity.authority import open_authority
-from trimtab.fleet.identity.bundle import Bundle
+from trimtab.fleet.identity.bundle import Bundle, write_private
 from trimtab.fleet.identity.folder import FleetFolder
 from trimtab.fleet.identity.link import TlsLink
 from trimtab.fleet.identity.probe import client_context
@@ -115,8 +115,7 @@ def port(
     folder = FleetFolder(tmp_path / "home" / "fleet")
     authority = open_authority(folder)
     bundle = tmp_path / "pi5.identity"
-    bundle.touch(0o600)
-    bundle.write_bytes(authority.issue("device", "pi5").pem())
+    write_private(bundle, authority.issue("device", "pi5").pem())
     host = folder.host_bundle()
     assert host is not None
     served = TlsPort(start_agent("--identity", str(bundle), listen="127.0.0.1:0"), host)

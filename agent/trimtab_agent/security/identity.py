@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trimtab_protos.errors import IdentityInvalid
+from trimtab_protos.syncing import sync
 
 from trimtab_agent.config import ConfigError
 from trimtab_agent.security.bundle import (
@@ -181,11 +182,7 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _day(seconds: float) -> str:

@@ -12,7 +12,7 @@ from trimtab_protos.heaps import keep_one_heap
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
 from trimtab.fleet.collect import failed_arm
-from trimtab.fleet.dispatch import Measured, Rules, Workload, measure_on
+from trimtab.fleet.dispatch import Measured, Rules, Workload, deadline_in, measure_on
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import Reduction
@@ -63,10 +63,6 @@ async def measure_fleet(
 
     A device that fails yields failed results; the others go on. Cancelling cancels every job.
     """
-
-    deadline_at = None
-    if campaign.deadline_s is not None:
-        deadline_at = asyncio.get_running_loop().time() + campaign.deadline_s
     allow_open_files(len(campaign.devices))
     keep_one_heap()  # for the threads of gRPC, which begin with the first connection
     shown = shows_telemetry(on_progress)
@@ -75,7 +71,9 @@ async def measure_fleet(
     ledger = kept or RunLedger(campaign.scratch / "ledger", durable=False)
 
     workload = replace(
-        _workload(campaign, ledger), deadline_at=deadline_at, telemetry_s=telemetry_s
+        _workload(campaign, ledger),
+        deadline_at=deadline_in(campaign.deadline_s),
+        telemetry_s=telemetry_s,
     )
 
     async def one(device: InventoryDevice) -> list[Result]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from trimtab_protos.errors import Failure, TrimtabError
 
 from trimtab.campaign.plan import Candidate, Choices, plan_arms
-from trimtab.fleet.dispatch import Measured, Rules, Workload, measure_on
+from trimtab.fleet.dispatch import Measured, Rules, Workload, deadline_in, measure_on
 from trimtab.fleet.errors import DeviceUnreachable, device_failure
 from trimtab.fleet.inventory import InventoryDevice
 from trimtab.fleet.jobs import ArmRequest, BlockSchedule, DeviceInfo
@@ -50,9 +50,7 @@ class Compared:
 
 async def compare_on_devices(duel: Duel, on_progress: OnProgress) -> list[Compared]:
     """All devices in parallel. Raises UserError where the choices are not two arms on a device."""
-    deadline_at = None
-    if duel.deadline_s is not None:
-        deadline_at = asyncio.get_running_loop().time() + duel.deadline_s
+    deadline_at = deadline_in(duel.deadline_s)
     work = [_on_device(duel, each, deadline_at, on_progress) for each in duel.devices]
     return await asyncio.gather(*work)
 

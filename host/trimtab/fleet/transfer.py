@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from trimtab_protos.errors import (
     RateLimited,
     TrimtabError,
 )
+from trimtab_protos.syncing import sync
 
 from trimtab.fleet.client import AgentClient
 from trimtab.fleet.errors import NO_ROOM, DeviceUnreachable
@@ -101,17 +101,9 @@ async def pull(client: AgentClient, digest: Digest, target: Path, heard: Heard =
 
 def _settle(part: Path, target: Path) -> None:
     """Named for good, whatever becomes of this machine's power."""
-    _sync(part)
+    sync(part)
     part.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)
 
 
 def part_of(target: Path, device: str) -> Path:

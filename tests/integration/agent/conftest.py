@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.rpc import status_pb2
 from trimtab.fleet.identity.authority import Authority, open_authority
+from trimtab.fleet.identity.bundle import write_private
 from trimtab.fleet.identity.folder import FleetFolder
 from trimtab_protos.digest import digest_bytes
 from trimtab_protos.errors import DETAILS_KEY, TrimtabError, status_to_error
@@ -115,8 +116,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 def pi5_identity(authority: Authority, tmp_path: Path) -> str:
     """The file for an agent that is to be called pi5 in that fleet."""
     bundle = tmp_path / "pi5.identity"
-    bundle.touch(0o600)
-    bundle.write_bytes(authority.issue("device", "pi5").pem())
+    write_private(bundle, authority.issue("device", "pi5").pem())
     return str(bundle)
 
 

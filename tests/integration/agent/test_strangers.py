@@ -20,7 +20,7 @@ from trimtab.fleet.client import AgentClient
 from trimtab.fleet.errors import DeviceUnreachable, IdentityProblem
 from trimtab.fleet.identity import certificates
 from trimtab.fleet.identity.authority import Authority, open_authority
-from trimtab.fleet.identity.bundle import Bundle, read_bundle
+from trimtab.fleet.identity.bundle import Bundle, read_bundle, write_private
 from trimtab.fleet.identity.folder import FleetFolder
 from trimtab.fleet.identity.link import TlsLink
 from trimtab.fleet.identity.probe import client_context
@@ -91,8 +91,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_agent: Any) ->
     (tmp_path / "eve.identity").write_bytes(revoked.pem())
     authority.revoke("eve")
     bundle = tmp_path / "pi5.identity"
-    bundle.touch(0o600)
-    bundle.write_bytes(authority.issue("device", "pi5").pem())
+    write_private(bundle, authority.issue("device", "pi5").pem())
     agent = start_agent("--identity", str(bundle), listen="127.0.0.1:0")
     return Served(authority, folder, agent, bundle)
 

@@ -15,6 +15,7 @@ from supervised_agents import SupervisedAgent, wait_until
 from system.faults.kit import TwelveJobs
 from system.faults.test_faults import Strike, cut, kill_a_worker, kill_agent, kill_host, survive
 from trimtab.fleet.identity.authority import Authority, open_authority
+from trimtab.fleet.identity.bundle import write_private
 from trimtab.fleet.identity.folder import FleetFolder
 
 
@@ -23,8 +24,7 @@ class TlsAgent(SupervisedAgent):
 
     def __init__(self, folder: Path, name: str, authority: Authority) -> None:
         bundle = folder / f"{name}.identity"
-        bundle.touch(0o600)
-        bundle.write_bytes(authority.issue("device", name).pem())
+        write_private(bundle, authority.issue("device", name).pem())
         super().__init__(folder, name, ("--identity", str(bundle)))
         self._port = _free_port()
         self._watcher = authority.issue("viewer", f"watcher-{name}")

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from misbehaving_plug_in import register
+from misbehaving_plug_in import register, task_of
 from trimtab_agent.worker.memory_look import MemoryLook, kept_limit_bytes
-from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.process import run_worker
 from trimtab_protos.failure import Failure
 
@@ -26,16 +25,7 @@ def misbehave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     async def run(kind: str, limit_bytes: int, **settings: Any) -> Failure | None:
         model = tmp_path / "model.null"
         model.write_text(kind)
-        task = WorkerTask(
-            "repeat",
-            "misbehaving",
-            str(model),
-            min_sample_count=10,
-            min_warmup_count=1,
-            max_duration_ns=1_000_000_000,
-            kept_limit_bytes=limit_bytes,
-            **settings,
-        )
+        task = task_of(model, kept_limit_bytes=limit_bytes, **settings)
         return await run_worker(task, tmp_path, MINUTE_NS, lambda _: None)
 
     return run

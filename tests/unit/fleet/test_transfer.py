@@ -110,7 +110,7 @@ async def test_a_file_is_on_the_disk_before_it_has_its_name(
         part.write_bytes(DATA)
 
     monkeypatch.setattr(transfer, "download", download)
-    monkeypatch.setattr("trimtab.fleet.transfer.os.fsync", note)
+    monkeypatch.setattr("trimtab_protos.syncing.os.fsync", note)
     await pull(CLIENT, FILE, tmp_path / "back")
     assert synced == [part_of(tmp_path / "back", "pi5").name, tmp_path.name]
 

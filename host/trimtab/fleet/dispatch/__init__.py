@@ -12,3 +12,4 @@ from trimtab.fleet.dispatch.share import measure_on as measure_on
 from trimtab.fleet.dispatch.workload import Measured as Measured
 from trimtab.fleet.dispatch.workload import Rules as Rules
 from trimtab.fleet.dispatch.workload import Workload as Workload
+from trimtab.fleet.dispatch.workload import deadline_in as deadline_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -80,3 +81,8 @@ class Measured:
     raw: RawArm
     job_id: str
     blocks: tuple[Mapping[int, Int64Array], ...] = ()
+
+
+def deadline_in(seconds: float | None) -> float | None:
+    """From now, on the running event loop's clock; None: never."""
+    return None if seconds is None else asyncio.get_running_loop().time() + seconds

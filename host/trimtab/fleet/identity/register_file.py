@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from trimtab_protos.syncing import sync
+
 from trimtab.fleet.identity.bundle import write_private
 from trimtab.fleet.identity.folder import Stamp, stamp
 from trimtab.fleet.identity.register import Entry, Register
@@ -75,7 +77,7 @@ class RegisterFile:
         }
         write_private(self._path, json.dumps(content, indent=1).encode())
         self._stamp = None
-        _sync_folder(self._path.parent)
+        sync(self._path.parent)
         for lines in self._path.parent.glob(f"{self._path.stem}-*.lines"):
             if lines != self._lines_of(token):
                 lines.unlink(missing_ok=True)
@@ -126,15 +128,6 @@ class RegisterFile:
 
     def _lines_of(self, token: str) -> Path:
         return self._path.with_name(f"{self._path.stem}-{token}.lines")
-
-
-def _sync_folder(path: Path) -> None:
-    """What took a file's place there has it also after the power was cut."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @lru_cache(maxsize=4)

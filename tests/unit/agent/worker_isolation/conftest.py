@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from misbehaving_plug_in import register
+from misbehaving_plug_in import register, task_of
 from trimtab_agent.worker.messages import WorkerTask
 
 MakeTask = Callable[..., WorkerTask]
@@ -21,14 +21,6 @@ def misbehaving_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeTas
     def make(kind: str, **settings: Any) -> WorkerTask:
         model = tmp_path / f"{kind}.null"
         model.write_text(f"{kind}\n{tmp_path / 'outside'}")
-        return WorkerTask(
-            "repeat",
-            "misbehaving",
-            str(model),
-            min_sample_count=10,
-            min_warmup_count=1,
-            max_duration_ns=1_000_000_000,
-            **settings,
-        )
+        return task_of(model, **settings)
 
     return make

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from misbehaving_plug_in import register
+from misbehaving_plug_in import register, task_of
 from trimtab_agent.worker.isolation.state import Missing
-from trimtab_agent.worker.messages import WorkerTask
 from trimtab_agent.worker.process import run_worker
 
 MINUTE_NS = 60_000_000_000
@@ -49,14 +48,7 @@ def load(tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     async def run(kind: str) -> Outcome:
         model = tmp_path / "model"
         model.write_text(f"{kind}\n{outside}")
-        task = WorkerTask(
-            "repeat",
-            "misbehaving",
-            str(model),
-            min_sample_count=10,
-            min_warmup_count=1,
-            max_duration_ns=1_000_000_000,
-        )
+        task = task_of(model)
         outcome = Outcome()
         outcome.failure = await run_worker(task, scratch, MINUTE_NS, outcome.messages.append)
         assert list(scratch.iterdir()) == []
