@@ -27,7 +27,12 @@ def kept_limit_bytes(asked: int | None, root: Path = _ROOT) -> int:
 
 
 class MemoryLook:
-    """``members``: the numbers of the worker's processes; asked only where that could matter."""
+    """``members``: the numbers of the worker's processes.
+
+    They are asked for, which costs a walk through all of the device's, only where the device has
+    so much less; and at looks 2, 4, 8 and so on, as others may have given back meanwhile what
+    these took.
+    """
 
     def __init__(
         self,
@@ -41,19 +46,27 @@ class MemoryLook:
         self._members = members
         self._root = root
         self._before = _used(root)
+        self._looks = 0
 
     def beyond(self) -> int:
         """What is kept, in bytes, where that is more than the limit; else 0."""
         alone = self._kept_by(self._leader)
         if alone > self._limit:
             return alone
-        if _used(self._root) - self._before <= self._limit:
+        if not self._is_time_to_ask_all():
             return 0
         pids = tuple(self._members())
         if sum(map(self._kept_by, pids)) <= self._limit:
             return 0
         together = sum(map(self._share_of, pids))
         return together if together > self._limit else 0
+
+    def _is_time_to_ask_all(self) -> bool:
+        self._looks += 1
+        is_power_of_two = self._looks & (self._looks - 1) == 0
+        return (self._looks > 1 and is_power_of_two) or (
+            _used(self._root) - self._before > self._limit
+        )
 
     def _kept_by(self, pid: int) -> int:
         told = sizes_of(self._root / "proc" / str(pid) / "status")

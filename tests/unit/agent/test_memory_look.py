@@ -98,6 +98,23 @@ def test_the_others_are_asked_only_where_the_device_has_so_much_less(tmp_path: P
     assert asked == [1]
 
 
+def test_the_others_are_found_also_where_somebody_else_gave_as_much_back(tmp_path: Path) -> None:
+    large = {"status": "RssAnon: 9000 kB\n", "smaps_rollup": "Pss_Anon: 8000 kB\n"}
+    root = device(tmp_path, 0, {7: large, 8: large})
+    asked: list[int] = []
+    found: list[int] = []
+
+    def members() -> list[int]:
+        asked.append(len(found) + 1)
+        return [7] if len(asked) < 3 else [7, 8]
+
+    look = MemoryLook(10_000_000, 7, members, root)
+    for _ in range(8):
+        found.append(look.beyond())
+    assert found == [0] * 7 + [16_384_000]
+    assert asked == [2, 4, 8]
+
+
 def test_common_pages_are_no_reason(tmp_path: Path) -> None:
     forked = {"status": "RssAnon: 9000 kB\n", "smaps_rollup": "Pss_Anon: 4500 kB\n"}
     look = MemoryLook(10_000_000, 7, lambda: [7, 8], device(tmp_path, 0, {7: forked, 8: forked}))
