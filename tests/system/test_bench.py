@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.alone
-
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 2, "--min-duration", "50ms")
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from typing import Any
 import grpc
 import pytest
 from fault_proxy import FaultProxy
+from known_devices import know_devices
 from supervised_agents import SupervisedAgent, running_agents, wait_until
 from trimtab_protos.v1 import device_pb2, device_pb2_grpc
-
-Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -55,12 +54,11 @@ def devices(channel: grpc.Channel) -> Any:
 
 def test_it_waits_for_who_holds_the_device_and_leaves_nothing_held(
     tmp_path: Path,
-    trimtab: Trimtab,
     environment: dict[str, str],
     shared_data: Path,
     agent: SupervisedAgent,
 ) -> None:
-    trimtab("devices", "add", "b1", agent.address)
+    know_devices(tmp_path / "home", {"b1": agent.address})
     with grpc.insecure_channel(agent.address) as channel:
         stub = devices(channel)
         asked = device_pb2.AcquireLeaseRequest(request_id=uuid.uuid4().hex, holder="ann@desk")
@@ -81,14 +79,13 @@ def test_it_waits_for_who_holds_the_device_and_leaves_nothing_held(
 
 def test_a_line_that_is_cut_costs_nothing(
     tmp_path: Path,
-    trimtab: Trimtab,
     environment: dict[str, str],
     shared_data: Path,
     agent: SupervisedAgent,
 ) -> None:
     models = sorted((shared_data / "models").glob("*.tflite"))[:3]
     with FaultProxy(agent.address) as proxy:
-        trimtab("devices", "add", "b1", proxy.address)
+        know_devices(tmp_path / "home", {"b1": proxy.address})
         with checking(tmp_path, environment, *models) as host:
             wait_until(lambda: bool(agent.jobs()))
             proxy.cut()  # three processes are to be started: it goes on for some seconds
@@ -104,12 +101,11 @@ def test_a_line_that_is_cut_costs_nothing(
 
 def test_an_agent_that_is_killed_and_comes_back_is_asked_for_what_is_missing(
     tmp_path: Path,
-    trimtab: Trimtab,
     environment: dict[str, str],
     shared_data: Path,
     agent: SupervisedAgent,
 ) -> None:
-    trimtab("devices", "add", "b1", agent.address)
+    know_devices(tmp_path / "home", {"b1": agent.address})
     models = sorted((shared_data / "models").glob("*.tflite"))[:4]
     with checking(tmp_path, environment, *models) as host:
         wait_until(lambda: bool(agent.jobs()))

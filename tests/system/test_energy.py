@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 from played_board import BUSY_CORE_W, IDLE_W, PlayedBoard, played_board
 
-pytestmark = pytest.mark.alone
-
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 2, "--min-duration", "600ms", "--format", "json")
 
@@ -40,6 +38,7 @@ def bench(trimtab: Trimtab, shared_data: Path, *options: object) -> Any:
     return result
 
 
+@pytest.mark.alone
 def test_an_inference_takes_what_the_board_drew_meanwhile(
     board: PlayedBoard, trimtab: Trimtab, shared_data: Path
 ) -> None:
@@ -58,6 +57,7 @@ def test_an_inference_takes_what_the_board_drew_meanwhile(
     assert re.search(r"1 of hwmon/hwmon0 every \d+ ms", result["conditions"]["power_sampling"])
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_at_a_rate_the_sleep_in_between_counts_too(
     board: PlayedBoard, trimtab: Trimtab, shared_data: Path
@@ -73,6 +73,7 @@ def test_at_a_rate_the_sleep_in_between_counts_too(
     assert figures["battery_hours"]["value"] == pytest.approx(18.5 / power, rel=1e-6)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "how",
     [
@@ -112,6 +113,7 @@ def _spoil(board: PlayedBoard, how: str) -> None:
         os.mkfifo(board.current)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_without_a_sensor_the_user_s_power_model_gives_an_estimate(
     trimtab: Trimtab, shared_data: Path

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from board_trees import plant_board
+from known_devices import know_devices
 from supervised_agents import SupervisedAgent, running_agents, wait_until
 
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,10 +26,10 @@ def capacity(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, capacity: Path, trimtab: Trimtab) -> Iterator[SupervisedAgent]:
+def agent(tmp_path: Path, capacity: Path) -> Iterator[SupervisedAgent]:
     (tmp_path / "any.onnx").write_bytes(b"any")
     with running_agents(tmp_path, 1, ("--root", str(capacity.parents[4]))) as (agent,):
-        assert trimtab("devices", "add", "b1", agent.address).returncode == 0
+        know_devices(tmp_path / "home", {"b1": agent.address})
         yield agent
 
 

@@ -27,8 +27,7 @@ def test_every_job_of_a_fleet_is_there_once_and_was_acknowledged() -> None:
 
 def test_job_after_job_leaves_neither_memory_nor_files_behind() -> None:
     with running_fleet() as fleet, soaking(fleet.grow(1), 8) as soak:
-        soak.jobs(4)
-        first = soak.jobs(4)
+        first = soak.jobs(6)
         last = soak.jobs(8)
 
     assert last.open_files == first.open_files

@@ -6,10 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytestmark = pytest.mark.alone
-
 Trimtab = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--repeats", 1, "--min-duration", "300ms")
 

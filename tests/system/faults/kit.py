@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 from fault_proxy import FaultProxy
 from google.protobuf.message import Message
+from known_devices import know_devices
 from supervised_agents import SupervisedAgent, wait_until
 from trimtab_protos.v1 import benchmark_pb2
 from twelve_jobs import ARMS, twelve_jobs
@@ -56,9 +57,13 @@ class TwelveJobs:
         folder.mkdir(exist_ok=True)
         shutil.copy(model, folder / "mnist.onnx")
         (folder / "trimtab.toml").write_text(twelve_jobs(patience_s))
-        for agent, proxy in zip(agents, proxies, strict=True):
-            added = self._trimtab("devices", "add", agent.name, agent.reached_at(proxy.address))
-            assert added.returncode == 0, added.stderr
+        know_devices(
+            folder / "home",
+            {
+                agent.name: agent.reached_at(proxy.address)
+                for agent, proxy in zip(agents, proxies, strict=True)
+            },
+        )
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "trimtab", "run", "--format", "json", *arguments]

@@ -1,14 +1,18 @@
 """Bad calibration data is one clear line for the variant that needs it; the others go on."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from trimtab.compress.passes import PassRejected
+from trimtab.compress.passes.quantization.calibration import calibration_data
 from trimtab.compress.passes.quantization.quantize import QuantizeConfig
 from trimtab.export import build_variants
 from trimtab.project import PassStep, VariantPlan
-from trimtab.records import Variant
+from trimtab.records import UserError, Variant
 from trimtab.task import Task, load_task
 
 MakeTask = Callable[..., Task]
@@ -64,10 +68,6 @@ def message(variant: Variant) -> str:
             "labels in place of inputs?",
         ),
         (
-            "[torch.ones(16, 8, dtype=torch.float64)]",
-            None,
-        ),
-        (
             "[torch.ones(16, 8, dtype=torch.uint8)]",
             "uint8 of shape (N, 8) where the model takes float32 of shape (N, 8): convert it",
         ),
@@ -82,21 +82,27 @@ def message(variant: Variant) -> str:
         ("[]", "must give at least one batch"),
     ],
     ids=[
-        *("nan", "infinite", "shape", "one-sample", "labels", "float64", "bytes"),
+        *("nan", "infinite", "shape", "one-sample", "labels", "bytes"),
         *("labels-too", "no-axis", "empty"),
     ],
 )
-def test_bad_samples_fail_static_alone(
-    tiny_task: MakeTask, tmp_path: Path, batches: str, wanted: str | None
-) -> None:
+def test_bad_samples_are_refused_in_words(tiny_task: MakeTask, batches: str, wanted: str) -> None:
+    with pytest.raises((PassRejected, UserError), match=re.escape(wanted)):
+        calibration_data(tiny_task(giving(batches)), 32, "task")
+
+
+def test_samples_of_another_width_are_converted(tiny_task: MakeTask) -> None:
+    task = tiny_task(giving("[torch.ones(16, 8, dtype=torch.float64)]"))
+    ((_, samples),) = calibration_data(task, 16, "task").samples.items()
+    assert (samples.dtype, samples.shape) == (np.float32, (16, 8))
+
+
+def test_bad_samples_fail_static_alone(tiny_task: MakeTask, tmp_path: Path) -> None:
     plans = [plan("static", **STATIC), plan("half", scheme="fp16")]
-    made = built(tiny_task(giving(batches)), tmp_path / "out", *plans)
+    made = built(tiny_task(giving("[torch.randn(16, 7)]")), tmp_path / "out", *plans)
     assert made["half", "onnx"].artifact is not None
     assert made["float", "onnx"].artifact is not None
-    if wanted is None:  # converted: it is the same number
-        assert made["static", "onnx"].artifact is not None
-    else:
-        assert wanted in message(made["static", "onnx"])
+    assert "calibration_data() gives for input" in message(made["static", "onnx"])
 
 
 def test_fewer_samples_than_asked_for_stand_in_the_lineage(

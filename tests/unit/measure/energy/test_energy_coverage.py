@@ -32,6 +32,7 @@ LOWEST = 0.915  # 95 % at least: less than three standard errors of 300 trials b
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "energy.md"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sensor", "load", "duration_s"), CASES, ids=lambda each: getattr(each, "name", each)
 )
