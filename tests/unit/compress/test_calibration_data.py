@@ -94,7 +94,8 @@ def test_bad_samples_are_refused_in_words(tiny_task: MakeTask, batches: str, wan
 def test_samples_of_another_width_are_converted(tiny_task: MakeTask) -> None:
     task = tiny_task(giving("[torch.ones(16, 8, dtype=torch.float64)]"))
     ((_, samples),) = calibration_data(task, 16, "task").samples.items()
-    assert (samples.dtype, samples.shape) == (np.float32, (16, 8))
+    assert samples.dtype == np.float32
+    assert samples.shape == (16, 8)
 
 
 def test_bad_samples_fail_static_alone(tiny_task: MakeTask, tmp_path: Path) -> None:
