@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from trimtab_agent.cpus import fastest_mhz
+from trimtab_agent.doctor.bytecode import bytecode_finding
 from trimtab_agent.doctor.finding import Finding
 from trimtab_agent.probes.registry import NO_TEMPERATURE, power_unavailable_reason, sensor_infos
 from trimtab_agent.probes.throttling import throttle_state
@@ -22,11 +23,13 @@ def ability_findings(
     root: Path, runtimes: Sequence[RuntimeInfo], cpus: Collection[int]
 ) -> tuple[Finding, ...]:
     """``runtimes`` empty: they were not asked."""
-    usable = [info.name for info in runtimes if not info.unavailable_reason and info.name != _NULL]
+    real = [info for info in runtimes if not info.unavailable_reason and info.name != _NULL]
+    usable = [info.name for info in real]
     asked = bool(runtimes)
     return (
         *(runtime_finding(info) for info in runtimes),
         *(_by_runtime(usable) if asked else (_not_asked(),)),
+        *((bytecode_finding([info.package for info in real]),) if real else ()),
         memory_finding(),
         pinning_finding(cpus),
         throttling_ability(root),
