@@ -7,7 +7,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
 from trimtab_agent.doctor.finding import Finding
@@ -17,27 +16,27 @@ _MOST_MISSING = 0.5  # some packages hold templates that are no Python
 
 
 def bytecode_finding(packages: Sequence[str]) -> Finding:
-    """``packages``: of the runtimes, by the names under which they are installed."""
-    known = {name: modules for name in packages if (modules := _modules(name))}
-    uncompiled = [name for name, modules in known.items() if not _are_compiled(modules)]
+    """``packages``: of the runtimes, by the names under which they are imported."""
+    known = {name: folder for name in packages if (folder := _folder(name))}
+    uncompiled = [name for name, folder in known.items() if not _is_compiled(folder)]
     if not known:
         return Finding(_NAME, "unknown", "no runtime here is a package with modules of its own")
     if not uncompiled:
         return Finding(_NAME, "ok", f"compiled: {', '.join(known)}")
     seen = f"not compiled: {', '.join(uncompiled)}; each worker compiles it anew when it starts"
-    folders = sorted({str(metadata.distribution(name).locate_file("")) for name in uncompiled})
+    folders = sorted({str(known[name].parent) for name in uncompiled})
     return Finding(_NAME, "warning", seen, f"{sys.executable} -m compileall -q {' '.join(folders)}")
 
 
-def _modules(package: str) -> list[Path]:
-    try:
-        files = metadata.files(package) or ()
-    except (metadata.PackageNotFoundError, ValueError):
-        return []
-    return [Path(str(file.locate())) for file in files if file.suffix == ".py"]
+def _folder(package: str) -> Path | None:
+    """Found without importing it, whichever distribution it came with (onnxruntime-gpu)."""
+    spec = importlib.util.find_spec(package) if package else None
+    places = (spec.submodule_search_locations if spec else None) or ()
+    return next(map(Path, places), None)
 
 
-def _are_compiled(modules: Sequence[Path]) -> bool:
+def _is_compiled(folder: Path) -> bool:
+    modules = list(folder.rglob("*.py"))
     missing = sum(
         not Path(importlib.util.cache_from_source(str(each))).exists() for each in modules
     )

@@ -12,33 +12,30 @@ from trimtab_agent.doctor.abilities import ability_findings
 from trimtab_agent.doctor.bytecode import bytecode_finding
 from trimtab_agent.records import RuntimeInfo
 
-USABLE = RuntimeInfo("quick", "1", "quick-runtime", ("onnx",), ("cpu",))
+USABLE = RuntimeInfo("quick", "1", "quick_runtime", ("onnx",), ("cpu",))
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package of two modules and a template, as an installer leaves it that compiles nothing."""
     files = {"__init__.py": "import json", "core.py": "x = 1", "kernel.py": "{{ name }} ="}
-    package, info = tmp_path / "quick", tmp_path / "quick_runtime-1.dist-info"
+    package = tmp_path / "quick_runtime"
     package.mkdir()
-    info.mkdir()
     for name, text in files.items():
         (package / name).write_text(f"{text}\n")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: quick-runtime\nVersion: 1\n")
-    (info / "RECORD").write_text("".join(f"quick/{name},,\n" for name in files))
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
 def test_what_is_not_compiled_is_told_with_the_command_that_helps(site: Path) -> None:
-    found = bytecode_finding(["quick-runtime"])
+    found = bytecode_finding(["quick_runtime"])
     assert found.outcome == "warning"
-    assert "not compiled: quick-runtime" in found.seen
+    assert "not compiled: quick_runtime" in found.seen
     program, *arguments = found.advice.split(" ")
     assert (program, arguments[:3]) == (sys.executable, ["-m", "compileall", "-q"])
     subprocess.run([program, *arguments], stdout=subprocess.DEVNULL, check=False)
-    after = bytecode_finding(["quick-runtime"])
-    assert (after.outcome, after.seen) == ("ok", "compiled: quick-runtime")
+    after = bytecode_finding(["quick_runtime"])
+    assert (after.outcome, after.seen) == ("ok", "compiled: quick_runtime")
 
 
 def test_it_stands_among_what_the_device_can_do(site: Path) -> None:
@@ -52,4 +49,4 @@ def test_without_a_runtime_there_is_nothing_to_compile(tmp_path: Path) -> None:
 
 
 def test_what_is_no_package_is_not_looked_for() -> None:
-    assert bytecode_finding(["not-installed", ""]).outcome == "unknown"
+    assert bytecode_finding(["not_installed", ""]).outcome == "unknown"
