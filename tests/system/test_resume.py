@@ -1,6 +1,6 @@
 """A run of twelve jobs that is cut off goes on, and measures nothing twice.
 
-What happens where host, agent or worker are killed: ``faults/``.
+More of what happens where host, agent or worker are killed: ``faults/``.
 """
 
 import json
@@ -48,6 +48,22 @@ def results_of(trimtab: Trimtab, *arguments: str) -> list[tuple[str, str]]:
     results = json.loads(finished.stdout)["results"]
     assert all(each["error"] is None for each in results), finished.stderr
     return [(each["device"]["name"], each["settings"]["threads"]) for each in results]
+
+
+@pytest.mark.slow
+def test_an_agent_that_is_killed_and_comes_back_costs_the_job_it_was_at(
+    tmp_path: Path, trimtab: Trimtab, environment: dict[str, str], agents: list[SupervisedAgent]
+) -> None:
+    first = begin(tmp_path, environment)
+    wait_until(lambda: any(job.state in (2, 4, 5) for job in agents[0].jobs()))
+    agents[0].kill()
+    agents[0].start()
+    assert first.wait(240) in (0, 1), (tmp_path / "first.err").read_text()
+
+    for agent in agents:
+        assert sorted(agent.finished_arms()) == ARMS
+    assert len(agents[0].jobs()) == 5  # one of them cut off
+    assert len(agents[1].jobs()) == 4
 
 
 @pytest.mark.slow
