@@ -51,7 +51,7 @@ demo: $(STAMP)
 
 # Side by side, a thread each, the longest first; whatever measures needs the machine to itself.
 TESTS := tests/system tests/integration tests/fuzz tests/unit tests/contract tests/boundaries
-ALONE := $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
+ALONE = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test: $(STAMP) $(AGENT_STAMP)
