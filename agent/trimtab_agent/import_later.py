@@ -32,14 +32,14 @@ class _Unread(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         with _locks[self.__name__]:  # another thread waits until it is whole
-            if type(self) is _Unread and not _is_private(name, self):
+            if type(self) is _Unread and _is_for_users(name, self):
                 _read(self)
         return ModuleType.__getattribute__(self, name)
 
 
-def _is_private(name: str, module: ModuleType) -> bool:
-    """The import system looks for names such as ``__path__``, a module being read for its own."""
-    return name.startswith("__") or module.__name__ in _being_read
+def _is_for_users(name: str, module: ModuleType) -> bool:
+    """``from MODULE import`` asks for ``__path__``, a module being read for names of its own."""
+    return name != "__path__" and module.__name__ not in _being_read
 
 
 def _read(module: ModuleType) -> None:

@@ -13,7 +13,7 @@ import pytest
 from trimtab_agent.import_later import SELDOM_NEEDED, import_later
 
 _SLOW = "import time\ntime.sleep(0.2)\nvalue = 41\ndef more():\n    return value + 1\n"
-_NAMES = ("put_off_box", "put_off_box.inner", "put_off_box.other", "put_off_box.broken")
+_MODULES = ("inner", "other", "everything", "broken")
 
 
 @pytest.fixture
@@ -24,10 +24,11 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "__init__.py").write_text("")
     (folder / "inner.py").write_text(_SLOW)
     (folder / "other.py").write_text("from . import inner\ndef ask():\n    return inner.more()\n")
+    (folder / "everything.py").write_text("from .inner import *\n")
     (folder / "broken.py").write_text("raise ImportError('no such part here')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield folder
-    for name in _NAMES:
+    for name in ("put_off_box", *(f"put_off_box.{module}" for module in _MODULES)):
         sys.modules.pop(name, None)
 
 
@@ -41,6 +42,14 @@ def test_importing_it_reads_nothing_and_using_it_does() -> None:
     assert vars(inner)["value"] == 41
     assert import_module("put_off_box").inner is inner
     assert import_module("put_off_box.inner") is inner
+
+
+@pytest.mark.usefixtures("box")
+def test_all_of_its_names_are_imported_from_it() -> None:
+    import_later("put_off_box.inner")
+    everything = import_module("put_off_box.everything")
+    assert everything.value == 41
+    assert everything.more() == 42
 
 
 @pytest.mark.usefixtures("box")
