@@ -18,9 +18,8 @@ from typing import Any
 # messages in plain Python (and the text format) beside those in C, which are used.
 SELDOM_NEEDED = ("ssl", "asyncio.sslproto", "google.protobuf.internal.python_message")
 
-_loaders: dict[str, Loader] = {}
+_loaders: dict[str, Loader] = {}  # of those that nobody has begun to read
 _locks: dict[str, RLock] = {}
-_being_read: set[str] = set()
 
 
 class _Unread(ModuleType):
@@ -31,25 +30,23 @@ class _Unread(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
-        with _locks[self.__name__]:  # another thread waits until it is whole
-            if type(self) is _Unread and _is_for_users(name, self):
+        if name != "__path__":  # ``from MODULE import`` asks for it
+            with _locks[self.__name__]:  # another thread waits until it is whole
                 _read(self)
         return ModuleType.__getattribute__(self, name)
 
 
-def _is_for_users(name: str, module: ModuleType) -> bool:
-    """``from MODULE import`` asks for ``__path__``, a module being read for names of its own."""
-    return name != "__path__" and module.__name__ not in _being_read
-
-
 def _read(module: ModuleType) -> None:
-    name = module.__name__
-    _being_read.add(name)
+    """Without effect once begun: what a module being read lacks is simply missing."""
+    loader = _loaders.pop(module.__name__, None)
+    if loader is None:
+        return
     try:
-        _loaders[name].exec_module(module)
-        module.__class__ = ModuleType
-    finally:
-        _being_read.discard(name)
+        loader.exec_module(module)
+    except BaseException:
+        _loaders[module.__name__] = loader
+        raise
+    module.__class__ = ModuleType
 
 
 def import_later(*names: str) -> None:
